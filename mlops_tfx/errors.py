@@ -1,0 +1,112 @@
+"""Every exception that mlops_tfx raises on purpose.
+
+    MlopsTfxError
+    +-- WiringError            a pipeline cannot be built; lists every problem found (also a ValueError)
+    +-- ConfigError            a configuration value is wrong (also a ValueError)
+    +-- DataError              input data is wrong: names file and, where known, line and column
+    +-- ArtifactError          an artifact lacks a file, split, property or type it should have
+    +-- MetadataError          the metadata store cannot be opened, read or written
+    +-- ResolutionError        a node's inputs cannot be found
+    +-- UserCodeError          user code raised, or broke its contract; keeps the user's exception as __cause__
+    +-- ValidationFailure      a gate the user asked for refused (anomalies, thresholds)
+    +-- NodeFailedError        one node failed: names the node; the cause is __cause__
+    +-- PipelineFailedError    a run ended with failed nodes; carries the reports of all of them
+    +-- PushError              a model cannot be delivered to its destination
+    +-- ExportError            a model cannot be exported with its transform graph
+
+A message says what was expected, what came (``name=value``), where, and what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class MlopsTfxError(Exception):
+    """Base of every exception that mlops_tfx raises on purpose."""
+
+
+class WiringError(MlopsTfxError, ValueError):
+    """A pipeline cannot be built. ``problems`` holds every problem, each a full sentence."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        count = len(self.problems)
+        head = "1 problem" if count == 1 else f"{count} problems"
+        super().__init__(f"{head} in the pipeline definition:\n" + "\n".join(f"  - {p}" for p in self.problems))
+
+    def __reduce__(self) -> tuple[type[WiringError], tuple[tuple[str, ...]]]:
+        return type(self), (self.problems,)
+
+
+class ConfigError(MlopsTfxError, ValueError):
+    """A configuration value is wrong."""
+
+
+class DataError(MlopsTfxError):
+    """Input data is wrong. The message names the file and, where known, line and column."""
+
+
+class ArtifactError(MlopsTfxError):
+    """An artifact lacks a file, split, property or type that it should have."""
+
+
+class MetadataError(MlopsTfxError):
+    """The metadata store cannot be opened, read or written."""
+
+
+class ResolutionError(MlopsTfxError):
+    """The inputs of a node cannot be found."""
+
+
+class UserCodeError(MlopsTfxError):
+    """User code raised, or broke its contract. The user's exception, if any, is ``__cause__``."""
+
+
+class ValidationFailure(MlopsTfxError):
+    """A gate that the user asked for refused: anomalies in the data, or thresholds not met."""
+
+
+class NodeFailedError(MlopsTfxError):
+    """One node failed. ``node_id`` names it; what happened is ``__cause__``."""
+
+    def __init__(self, node_id: str, message: str) -> None:
+        self.node_id = node_id
+        self.message = message
+        super().__init__(f"node {node_id!r} failed: {message}")
+
+    def __reduce__(self) -> tuple[type[NodeFailedError], tuple[str, str]]:
+        return type(self), (self.node_id, self.message)
+
+
+class PipelineFailedError(MlopsTfxError):
+    """A run ended with failed nodes. ``failures`` holds their errors, ``skipped`` the nodes never started."""
+
+    def __init__(self, failures: Sequence[NodeFailedError], skipped: Sequence[str] = ()) -> None:
+        self.failures = tuple(failures)
+        self.skipped = tuple(skipped)
+        lines = [str(failure) for failure in self.failures]
+        if self.skipped:
+            lines.append(f"not started, because they depend on a failed node: {', '.join(self.skipped)}")
+        super().__init__("\n".join(lines))
+
+    def __reduce__(self) -> tuple[type[PipelineFailedError], tuple[tuple[NodeFailedError, ...], tuple[str, ...]]]:
+        return type(self), (self.failures, self.skipped)
+
+
+class PushError(MlopsTfxError):
+    """A model cannot be delivered to its destination."""
+
+
+class ExportError(MlopsTfxError):
+    """A model cannot be exported together with its transform graph."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Returns a hint such as ``; did you mean 'examples'?``, or the known names when none is near."""
+    names = sorted(set(known))
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+    if close:
+        return "; did you mean " + " or ".join(repr(c) for c in close) + "?"
+    return f"; known names: {', '.join(names)}" if names else ""
