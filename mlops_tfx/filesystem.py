@@ -133,15 +133,15 @@ def digest(uri: str | os.PathLike[str]) -> str:
     total = hashlib.sha256()
     for path in walk_files(root):
         with open(path, "rb") as file:
-            content = hashlib.file_digest(file, "sha256") if hasattr(hashlib, "file_digest") else _digest_file(file)
+            content = file_digest(file)
         relative = os.path.relpath(path, root)
-        total.update(f"{relative}\0{content.hexdigest()}\n".encode())
+        total.update(f"{relative}\0{content}\n".encode())
     return total.hexdigest()
 
 
-def _digest_file(file: IO[bytes]) -> Any:
-    # Python 3.10 has no hashlib.file_digest.
+def file_digest(file: IO[bytes]) -> str:
+    """SHA-256 of an open file's bytes, as a hex string."""
     content = hashlib.sha256()
     while chunk := file.read(1 << 20):
         content.update(chunk)
-    return content
+    return content.hexdigest()

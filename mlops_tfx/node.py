@@ -1,0 +1,118 @@
+"""Node: one place in a pipeline. Components, importers and resolvers are nodes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
+
+from mlops_tfx.channel import BaseChannel, OutputChannel, OutputMap
+
+N = TypeVar("N", bound="Node")
+_PACKAGE = os.path.dirname(os.path.abspath(__file__))
+
+
+class Node:
+    """One place in a pipeline: an id, input channels, output channels and, possibly, nodes that must run before.
+
+    Attributes:
+        problems: what is wrong with how the node was made; reported by ``Pipeline`` together with everything else.
+        made_at: file and line where the node was made.
+        beam_pipeline_args: flags for the node's Beam pipelines, after those of the pipeline.
+        enable_cache: whether a cached result may be reused; None follows the pipeline.
+    """
+
+    BASE_TYPE: ClassVar[str | None] = None
+
+    def __init__(self, default_id: str) -> None:
+        self._id = default_id
+        self._inputs: dict[str, BaseChannel[Any]] = {}
+        self._upstream: list[Node] = []
+        self._outputs: OutputMap = OutputMap(default_id, {})
+        self.problems: list[str] = []
+        self.made_at = _caller()
+        self.beam_pipeline_args: tuple[str, ...] = ()
+        self.enable_cache: bool | None = None
+
+    @property
+    def id(self) -> str:
+        """The name of the node within its pipeline; the class name unless ``with_id`` set another."""
+        return self._id
+
+    @property
+    def type_name(self) -> str:
+        """The execution type in the metadata store: the fully qualified class name."""
+        return f"{type(self).__module__}.{type(self).__qualname__}"
+
+    @property
+    def inputs(self) -> Mapping[str, BaseChannel[Any]]:
+        """Input channels by name; inputs that were not given are absent."""
+        return dict(self._inputs)
+
+    @property
+    def outputs(self) -> OutputMap:
+        """Output channels by name."""
+        return self._outputs
+
+    @property
+    def exec_properties(self) -> Mapping[str, Any]:
+        """Parameters by name."""
+        return {}
+
+    def with_id(self: N, id: str) -> N:
+        """Names the node and returns it."""
+        self._id = id
+        return self
+
+    def with_beam_pipeline_args(self: N, beam_pipeline_args: Sequence[str]) -> N:
+        """Adds Beam flags for this node, after those of the pipeline, and returns the node."""
+        self.beam_pipeline_args = (*self.beam_pipeline_args, *beam_pipeline_args)
+        return self
+
+    def with_cache(self: N, enable_cache: bool) -> N:
+        """Switches the cache on or off for this node alone, and returns the node."""
+        self.enable_cache = enable_cache
+        return self
+
+    def add_upstream_node(self, node: Node) -> None:
+        """Makes this node run after ``node`` without taking an artifact from it."""
+        if node not in self._upstream:
+            self._upstream.append(node)
+
+    def add_upstream_nodes(self, nodes: Iterable[Node]) -> None:
+        """Calls ``add_upstream_node`` for each."""
+        for node in nodes:
+            self.add_upstream_node(node)
+
+    def add_downstream_node(self, node: Node) -> None:
+        """Makes ``node`` run after this one without taking an artifact from it."""
+        node.add_upstream_node(self)
+
+    def add_downstream_nodes(self, nodes: Iterable[Node]) -> None:
+        """Calls ``add_downstream_node`` for each."""
+        for node in nodes:
+            self.add_downstream_node(node)
+
+    def upstream_nodes(self) -> list[Node]:
+        """All nodes that must run before this one, without repetition."""
+        producers = [node for channel in self._inputs.values() for node in channel.producers()]
+        return list(dict.fromkeys([*producers, *self._upstream]))
+
+    def _set_outputs(self, types: Mapping[str, type[Any]]) -> None:
+        channels = {key: OutputChannel(type_, self, key) for key, type_ in types.items()}
+        self._outputs = OutputMap(type(self).__name__, channels)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(id={self.id!r})"
+
+
+def _caller() -> str:
+    """File and line of the nearest frame outside the framework."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None:
+        path = os.path.abspath(frame.f_code.co_filename)
+        if not path.startswith(_PACKAGE + os.sep) and not path.startswith("<"):
+            break
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -1,0 +1,40 @@
+"""RunContext: where and how a component runs. The framework makes it; ``self.context`` gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import apache_beam as beam
+
+
+def _no_beam() -> AbstractContextManager[beam.Pipeline]:
+    raise RuntimeError("this context was made without a Beam pipeline factory")
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """Where and how a component runs.
+
+    Attributes:
+        pipeline_name: the pipeline's name.
+        run_id: the run's id.
+        node_id: the node's id.
+        temp_dir: a folder that exists while the component runs and is removed afterwards.
+        beam_pipeline_args: Beam flags of pipeline and node.
+        beam_pipeline: makes a Beam pipeline with these flags, to be used in a ``with`` statement.
+        report_rows: adds to the number of rows shown for the node.
+        log: writes a line to the run's log, under the node's name.
+    """
+
+    pipeline_name: str
+    run_id: str
+    node_id: str
+    temp_dir: str
+    beam_pipeline_args: Sequence[str] = ()
+    beam_pipeline: Callable[[], AbstractContextManager[beam.Pipeline]] = _no_beam
+    report_rows: Callable[[int], None] = field(default=lambda rows: None)
+    log: Callable[[str], None] = field(default=lambda text: None)
