@@ -1,1 +1,70 @@
-"""TFX-style pipeline components on TensorFlow."""
+"""TFX-style pipeline components for machine learning on TensorFlow.
+
+The public names are below; they load when first used, and none of them loads TensorFlow or Beam. The standard
+components are in ``mlops_tfx.components``, ready pipelines in ``mlops_tfx.pipelines``, and everything for writing a
+component, the decorator ``@component`` too, in ``mlops_tfx.component``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlops_tfx.artifacts import Artifact
+    from mlops_tfx.channel import Channel, union
+    from mlops_tfx.component import Component
+    from mlops_tfx.execution import LocalRunner
+    from mlops_tfx.pipeline import Pipeline
+    from mlops_tfx.ports import Input, Inputs, OptionalInput, OptionalInputs, Output
+    from mlops_tfx.resolvers import Importer, LatestArtifactStrategy, LatestBlessedModelStrategy, Resolver
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Artifact",
+    "Channel",
+    "Component",
+    "Importer",
+    "Input",
+    "Inputs",
+    "LatestArtifactStrategy",
+    "LatestBlessedModelStrategy",
+    "LocalRunner",
+    "OptionalInput",
+    "OptionalInputs",
+    "Output",
+    "Pipeline",
+    "Resolver",
+    "union",
+]
+
+_HOMES = {
+    "Artifact": "artifacts",
+    "Channel": "channel",
+    "Component": "component",
+    "Importer": "resolvers",
+    "Input": "ports",
+    "Inputs": "ports",
+    "LatestArtifactStrategy": "resolvers",
+    "LatestBlessedModelStrategy": "resolvers",
+    "LocalRunner": "execution",
+    "OptionalInput": "ports",
+    "OptionalInputs": "ports",
+    "Output": "ports",
+    "Pipeline": "pipeline",
+    "Resolver": "resolvers",
+    "union": "channel",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'mlops_tfx' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"mlops_tfx.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

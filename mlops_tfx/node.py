@@ -17,6 +17,8 @@ class Node:
     """One place in a pipeline: an id, input channels, output channels and, possibly, nodes that must run before.
 
     Attributes:
+        BASE_TYPE: ML Metadata's system type of the executions ("Train", "Transform", "Process", "Evaluate", "Deploy").
+        HEAVY_IMPORTS: slow modules that ``run()`` needs; the runner imports them ahead, while other nodes work.
         problems: what is wrong with how the node was made; reported by ``Pipeline`` together with everything else.
         made_at: file and line where the node was made.
         beam_pipeline_args: flags for the node's Beam pipelines, after those of the pipeline.
@@ -24,6 +26,7 @@ class Node:
     """
 
     BASE_TYPE: ClassVar[str | None] = None
+    HEAVY_IMPORTS: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, default_id: str) -> None:
         self._id = default_id

@@ -1,0 +1,273 @@
+"""Component: a class whose annotations are its whole contract.
+
+    class StatisticsGen(Component):
+        \"\"\"Computes descriptive statistics over every split.\"\"\"
+
+        examples: Input[Examples]
+        schema: OptionalInput[Schema] = OptionalInput()
+        statistics = Output(ExampleStatistics)
+        exclude_splits: tuple[str, ...] = ()
+
+        def run(self) -> None: ...
+
+Annotations with a port type are inputs, class attributes made by ``Output`` are outputs, every other annotation is a
+parameter. The constructor takes inputs and parameters in the order they are written, by position or by name.
+
+A component object is immutable once it is in a pipeline. The runner calls ``run()`` on a bound copy, on which ports
+read as artifacts and ``context`` is set. Mistakes in the constructor are collected in ``problems`` and raised by
+``Pipeline`` together with all others.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import sys
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, get_args, get_origin
+
+from typing_extensions import dataclass_transform
+
+from mlops_tfx.artifacts import Artifact
+from mlops_tfx.channel import BaseChannel
+from mlops_tfx.errors import did_you_mean
+from mlops_tfx.node import Node
+from mlops_tfx.ports import InputPort, Output, Port
+from mlops_tfx.run_context import RunContext
+
+_MISSING = object()
+
+
+@dataclass_transform(eq_default=False)
+class Component(Node):
+    """A node that computes. See the module's docstring for how to declare one.
+
+    Attributes:
+        context: where and how the component runs; only there inside ``run()``.
+    """
+
+    INPUTS: ClassVar[Mapping[str, InputPort[Any]]] = {}
+    OUTPUTS: ClassVar[Mapping[str, Output[Any]]] = {}
+    PARAMETERS: ClassVar[Mapping[str, Any]] = {}
+    _FIELDS: ClassVar[tuple[str, ...]] = ()
+    _RESERVED: ClassVar[frozenset[str]] = frozenset()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        _declare(cls, sys._getframe(1).f_locals)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(type(self).__name__)
+        self._bound: dict[str, Any] | None = None
+        self._context: RunContext | None = None
+        self._parameters: dict[str, Any] = {}
+        values = self._by_name(args, kwargs)
+        for name in self._FIELDS:
+            self._take(name, values.get(name, _MISSING))
+        if not self.problems:
+            self.problems.extend(self.check())
+        self._set_outputs({key: self.OUTPUTS[key].artifact_type for key in self._declared_output_keys()})
+
+    # What a component may define -------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Does the work: reads inputs, writes to the ``uri`` of every output. Every component defines it."""
+        raise NotImplementedError(f"{type(self).__name__} must define run()")
+
+    def check(self) -> Iterable[str]:
+        """Problems with the combination of inputs and parameters, each a sentence; called while wiring."""
+        return ()
+
+    def output_keys(self) -> Iterable[str]:
+        """Names of the outputs that this object has, where parameters decide; all of them by default."""
+        return self.OUTPUTS.keys()
+
+    def cache_ingredients(self) -> Mapping[str, str]:
+        """What the result depends on besides inputs, parameters and code: name to digest. Called before ``run()``."""
+        return {}
+
+    def still_valid(self, outputs: Mapping[str, Sequence[Artifact]]) -> bool:
+        """Whether a cached result may be reused; a component with effects outside checks that they still stand."""
+        return True
+
+    # What the framework uses -----------------------------------------------------------------------------------
+
+    @property
+    def context(self) -> RunContext:
+        """Where and how the component runs. Raises RuntimeError outside ``run()``."""
+        if self._context is None:
+            raise RuntimeError(f"{self.id}.context is only there while the component runs")
+        return self._context
+
+    @property
+    def exec_properties(self) -> Mapping[str, Any]:
+        return dict(self._parameters)
+
+    def bind(
+        self,
+        inputs: Mapping[str, Sequence[Artifact]],
+        outputs: Mapping[str, Artifact],
+        context: RunContext | None,
+    ) -> Component:
+        """Returns a copy on which ports read as artifacts; ``run()`` is called on it."""
+        bound = copy.copy(self)
+        values: dict[str, Any] = dict(outputs)
+        for name, port in self.INPUTS.items():
+            artifacts = list(inputs.get(name, ()))
+            values[name] = artifacts if port.many else (artifacts[0] if artifacts else None)
+        bound._bound = values
+        bound._context = context
+        return bound
+
+    def _declared_output_keys(self) -> list[str]:
+        if self.problems:
+            return list(self.OUTPUTS)
+        chosen = set(self.output_keys())
+        return [key for key in self.OUTPUTS if key in chosen]
+
+    def _by_name(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        names = self._FIELDS
+        if len(args) > len(names):
+            self.problems.append(f"expected at most {len(names)} positional arguments, received {len(args)}")
+        values = dict(zip(names, args, strict=False))
+        for name, value in kwargs.items():
+            if name not in names:
+                self.problems.append(f"unknown argument {name!r}{did_you_mean(name, names)}")
+            elif name in values:
+                self.problems.append(f"argument {name!r} is given twice")
+            else:
+                values[name] = value
+        return values
+
+    def _take(self, name: str, value: Any) -> None:
+        port = self.INPUTS.get(name)
+        if port is not None:
+            self._set_port(port, None if value is _MISSING else value)
+            return
+        if value is _MISSING:
+            value = getattr(type(self), name, _MISSING)
+            if value is _MISSING:
+                self.problems.append(f"parameter {name!r} is required")
+                return
+            self._parameters[name] = value
+        else:
+            self._parameters[name] = self._checked(name, value)
+        object.__setattr__(self, name, self._parameters[name])
+
+    def _checked(self, name: str, value: Any) -> Any:
+        from mlops_tfx.parameters import check_parameter
+
+        value, problem = check_parameter(self.PARAMETERS[name], value)
+        if problem:
+            self.problems.append(f"parameter {name!r}: {problem}")
+        return value
+
+    def _set_port(self, port: InputPort[Any], value: Any) -> None:
+        if self._bound is not None:
+            raise AttributeError(f"input {port.name!r} cannot be set while {self.id} runs")
+        if value is None:
+            self._inputs.pop(port.name, None)
+            if not port.optional:
+                self.problems.append(f"input {port.name!r} ({port.artifact_type.TYPE_NAME}) is missing")
+            return
+        problem = _wiring_problem(port, value)
+        if problem:
+            self.problems.append(problem)
+        else:
+            self._inputs[port.name] = value
+
+    def _port_value(self, port: Port[Any]) -> Any:
+        if self._bound is not None:
+            return self._bound.get(port.name)
+        if isinstance(port, InputPort):
+            return self._inputs.get(port.name)
+        return self.outputs[port.name]
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A pickled component goes to a worker alone: the graph around it and its context stay here.
+        state = dict(self.__dict__)
+        state.update(_inputs={}, _upstream=[], _context=None)
+        state.pop("_outputs")
+        return state
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._set_outputs({key: self.OUTPUTS[key].artifact_type for key in self._declared_output_keys()})
+
+
+def _wiring_problem(port: InputPort[Any], value: Any) -> str | None:
+    expected = port.artifact_type
+    where = f"input {port.name!r}"
+    if not isinstance(value, BaseChannel):
+        hint = "; pass one of its outputs, such as node.outputs['...']" if isinstance(value, Node) else ""
+        return f"{where}: expected a channel of {expected.TYPE_NAME}, received {type(value).__name__} {value!r}{hint}"
+    if not issubclass(value.type, expected):
+        return f"{where}: expected artifacts of type {expected.TYPE_NAME}, received {value!r} of type {value.type_name}"
+    return None
+
+
+def _declare(cls: type[Component], local_names: Mapping[str, Any]) -> None:
+    """Reads the class's annotations into INPUTS, OUTPUTS, PARAMETERS and the order of the constructor."""
+    inputs, outputs = dict(cls.INPUTS), dict(cls.OUTPUTS)
+    parameters, fields = dict(cls.PARAMETERS), list(cls._FIELDS)
+    for name, annotation in _annotations(cls, local_names).items():
+        _refuse_reserved(cls, name)
+        if name not in fields:
+            fields.append(name)
+        origin = get_origin(annotation)
+        if isinstance(origin, type) and issubclass(origin, InputPort):
+            inputs[name] = _install_input(cls, name, origin, get_args(annotation))
+        else:
+            parameters[name] = annotation
+    for name, value in vars(cls).items():
+        if isinstance(value, Output):
+            _refuse_reserved(cls, name)
+            outputs[name] = value
+    cls.INPUTS, cls.OUTPUTS, cls.PARAMETERS, cls._FIELDS = inputs, outputs, parameters, tuple(fields)
+
+
+def _annotations(cls: type, local_names: Mapping[str, Any]) -> dict[str, Any]:
+    """The class's own annotations, evaluated; private names and ClassVars left out."""
+    own: dict[str, Any] = inspect.get_annotations(cls)
+    scope = dict(vars(sys.modules[cls.__module__])) if cls.__module__ in sys.modules else {}
+    found = {}
+    for name, annotation in own.items():
+        if isinstance(annotation, str):
+            annotation = _evaluate(cls, name, annotation, scope, local_names)
+        if not name.startswith("_") and ClassVar not in (annotation, get_origin(annotation)):
+            found[name] = annotation
+    return found
+
+
+def _evaluate(cls: type, name: str, text: str, scope: dict[str, Any], local_names: Mapping[str, Any]) -> Any:
+    reference = typing.ForwardRef(text, is_class=True)
+    try:
+        return eval(reference.__forward_code__, scope, dict(local_names))
+    except NameError as error:
+        raise TypeError(
+            f"{cls.__qualname__}.{name}: annotation {text!r} cannot be evaluated ({error}); "
+            "import the name at run time, not only under TYPE_CHECKING"
+        ) from error
+
+
+def _install_input(cls: type, name: str, kind: type[InputPort[Any]], args: Sequence[Any]) -> InputPort[Any]:
+    if len(args) != 1 or not (isinstance(args[0], type) and issubclass(args[0], Artifact)):
+        raise TypeError(f"{cls.__qualname__}.{name}: expected {kind.__name__}[<artifact class>], received {args!r}")
+    port = vars(cls).get(name)
+    if not isinstance(port, kind):
+        port = kind()
+        port.__set_name__(cls, name)
+        setattr(cls, name, port)
+    port.artifact_type = args[0]
+    return port
+
+
+def _refuse_reserved(cls: type[Component], name: str) -> None:
+    if name in Component._RESERVED:
+        raise TypeError(f"{cls.__qualname__}: {name!r} is used by Component itself; choose another name")
+
+
+Component._RESERVED = frozenset(name for name in dir(Component) if not name.startswith("_")) | {
+    "problems", "made_at", "beam_pipeline_args", "enable_cache",
+}  # fmt: skip

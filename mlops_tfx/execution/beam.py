@@ -1,0 +1,32 @@
+"""Beam pipelines for components."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import apache_beam as beam
+
+
+def _names_a_runner(args: Sequence[str]) -> bool:
+    return any(arg == "--runner" or arg.startswith("--runner=") for arg in args)
+
+
+@contextmanager
+def beam_pipeline(beam_pipeline_args: Sequence[str] = ()) -> Iterator[beam.Pipeline]:
+    """Makes a Beam pipeline, and runs it and waits for its end on leaving the ``with`` statement.
+
+    Without ``--runner`` it runs inside this process (Beam's FnApiRunner): the runner that Beam's name "DirectRunner"
+    now stands for looks for a downloaded binary first, and may not find a network.
+    """
+    import apache_beam as beam
+    from apache_beam.options.pipeline_options import PipelineOptions
+    from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+    options = PipelineOptions(list(beam_pipeline_args))
+    runner = None if _names_a_runner(beam_pipeline_args) else FnApiRunner()
+    pipeline = beam.Pipeline(runner=runner, options=options)
+    with pipeline:
+        yield pipeline

@@ -1,0 +1,35 @@
+"""Imports of heavy libraries, one at a time and ahead of need.
+
+Two threads that import TensorFlow's packages at the same moment can see each other's half-initialised modules, so all
+such imports pass one lock. ``warm_up`` uses the time in which the first node reads its data.
+"""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from collections.abc import Iterable, Sequence
+
+_LOCK = threading.Lock()
+
+
+def import_heavy(modules: Iterable[str]) -> None:
+    """Imports the modules, holding the lock. Raises ImportError as an import statement would."""
+    for module in modules:
+        with _LOCK:
+            importlib.import_module(module)
+
+
+def warm_up(modules: Sequence[str]) -> threading.Thread:
+    """Starts a daemon thread that imports the modules in order; a missing one is left for its user to report."""
+
+    def work() -> None:
+        for module in modules:
+            try:
+                import_heavy([module])
+            except ImportError:
+                return
+
+    thread = threading.Thread(target=work, name="warm-up imports", daemon=True)
+    thread.start()
+    return thread

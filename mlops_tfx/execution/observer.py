@@ -1,0 +1,98 @@
+"""What happens during a run, as events: progress displays, logs and tests listen."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class NodeState(enum.Enum):
+    """Where a node stands."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    COMPLETE = "complete"
+    CACHED = "cached"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class Step(enum.IntEnum):
+    """The six steps of a node; see ``mlops_tfx.execution.task``."""
+
+    RESOLVE = 1
+    FINGERPRINT = 2
+    BEGIN = 3
+    STAGE = 4
+    RUN = 5
+    PUBLISH = 6
+
+
+@dataclass(frozen=True)
+class NodeReport:
+    """How a node ended.
+
+    Attributes:
+        node_id: the node.
+        state: COMPLETE, CACHED, FAILED or SKIPPED.
+        rows: rows that the component reported; 0 if it handles none, or was cached.
+        seconds: wall time.
+        message: why it failed or was skipped, else "".
+    """
+
+    node_id: str
+    state: NodeState
+    rows: int = 0
+    seconds: float = 0.0
+    message: str = ""
+
+
+class Observer(Protocol):
+    """Listens to a run. Methods are called from the threads that run nodes."""
+
+    def run_started(self, pipeline_name: str, run_id: str, node_ids: list[str]) -> None:
+        """Called once, before the first node."""
+
+    def node_started(self, node_id: str) -> None:
+        """Called when a node begins step 1."""
+
+    def step_done(self, node_id: str, step: Step) -> None:
+        """Called after each of the six steps."""
+
+    def rows_reported(self, node_id: str, rows: int) -> None:
+        """Called with the total of rows so far."""
+
+    def logged(self, node_id: str, text: str) -> None:
+        """Called for each line that a component logs."""
+
+    def node_ended(self, report: NodeReport) -> None:
+        """Called when a node has ended, or will never start."""
+
+    def run_ended(self) -> None:
+        """Called once, after the last node, however the run ended."""
+
+
+class SilentObserver:
+    """Hears everything and does nothing; a base for observers that need only some events."""
+
+    def run_started(self, pipeline_name: str, run_id: str, node_ids: list[str]) -> None:
+        """Does nothing."""
+
+    def node_started(self, node_id: str) -> None:
+        """Does nothing."""
+
+    def step_done(self, node_id: str, step: Step) -> None:
+        """Does nothing."""
+
+    def rows_reported(self, node_id: str, rows: int) -> None:
+        """Does nothing."""
+
+    def logged(self, node_id: str, text: str) -> None:
+        """Does nothing."""
+
+    def node_ended(self, report: NodeReport) -> None:
+        """Does nothing."""
+
+    def run_ended(self) -> None:
+        """Does nothing."""

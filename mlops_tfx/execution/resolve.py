@@ -1,0 +1,77 @@
+"""Step 1 of a node: which artifacts go in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mlops_tfx.artifacts import Artifact
+from mlops_tfx.channel import BaseChannel, Channel, OutputChannel
+from mlops_tfx.component import Component
+from mlops_tfx.errors import ResolutionError
+
+if TYPE_CHECKING:
+    from mlops_tfx.metadata import MetadataStore
+    from mlops_tfx.node import Node
+
+Artifacts = Mapping[str, Sequence[Artifact]]
+
+
+def resolve_inputs(
+    node: Node,
+    produced: Mapping[str, Artifacts],
+    store: MetadataStore,
+    pipeline_name: str,
+) -> dict[str, list[Artifact]]:
+    """Returns the input artifacts of a node by input name.
+
+    Args:
+        node: the node about to run.
+        produced: outputs of the nodes that ran before, by node id.
+        store: answers queries over earlier runs.
+        pipeline_name: whose history is asked.
+
+    Raises:
+        ResolutionError: a required input has no artifact, or one that takes a single artifact has several.
+    """
+    found = {
+        key: [artifact for source in channel.sources() for artifact in _of_channel(source, produced, store, pipeline_name)]
+        for key, channel in node.inputs.items()
+    }
+    if isinstance(node, Component):
+        _check_counts(node, found)
+    return found
+
+
+def _of_channel(
+    channel: BaseChannel[Any],
+    produced: Mapping[str, Artifacts],
+    store: MetadataStore,
+    pipeline_name: str,
+) -> Sequence[Artifact]:
+    if isinstance(channel, OutputChannel):
+        return produced.get(channel.producer.id, {}).get(channel.output_key, ())
+    if isinstance(channel, Channel):
+        return store.latest(
+            channel.type,
+            pipeline_name=pipeline_name,
+            producer=channel.producer_component_id,
+            output_key=channel.output_key,
+            limit=None,
+        )
+    raise ResolutionError(f"expected an output or a query, received a channel of class {type(channel).__name__}")
+
+
+def _check_counts(node: Component, found: Mapping[str, Sequence[Artifact]]) -> None:
+    for key, port in node.INPUTS.items():
+        artifacts = found.get(key, ())
+        channel = node.inputs.get(key)
+        if not artifacts and not port.optional:
+            raise ResolutionError(
+                f"input {key!r}: expected {port.artifact_type.TYPE_NAME}, received no artifact from {channel!r}; "
+                "either its producer wrote none, or no earlier run did"
+            )
+        if len(artifacts) > 1 and not port.many:
+            raise ResolutionError(
+                f"input {key!r}: expected one {port.artifact_type.TYPE_NAME}, received {len(artifacts)} from {channel!r}"
+            )

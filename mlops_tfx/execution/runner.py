@@ -1,0 +1,177 @@
+"""LocalRunner: runs a pipeline on this machine, independent nodes side by side."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import queue
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from mlops_tfx import filesystem
+from mlops_tfx.artifacts import Artifact
+from mlops_tfx.errors import NodeFailedError, PipelineFailedError
+from mlops_tfx.execution.heavy_imports import warm_up
+from mlops_tfx.execution.observer import NodeReport, NodeState, Observer
+from mlops_tfx.execution.task import Run, recover, run_node
+from mlops_tfx.metadata import MetadataStore
+from mlops_tfx.node import Node
+from mlops_tfx.pipeline import Pipeline
+
+_DONE = {NodeState.COMPLETE, NodeState.CACHED}
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How a run ended.
+
+    Attributes:
+        pipeline_name: the pipeline.
+        run_id: the run's id in the metadata store.
+        reports: one per node, in the pipeline's order.
+        outputs: output artifacts by node id and output name, of the nodes that ended well.
+    """
+
+    pipeline_name: str
+    run_id: str
+    reports: Sequence[NodeReport]
+    outputs: Mapping[str, Mapping[str, Sequence[Artifact]]]
+
+
+class Runner(Protocol):
+    """Runs pipelines somewhere."""
+
+    def run(self, pipeline: Pipeline) -> RunResult:
+        """Runs a pipeline to its end. Raises PipelineFailedError if a node failed."""
+        ...
+
+
+class LocalRunner:
+    """Runs a pipeline in this process, independent nodes side by side in threads.
+
+    A node that fails stops what depends on it, and nothing else. Running again reuses what is complete.
+
+    Args:
+        max_parallel_nodes: nodes that may run at the same time; the number of cores by default.
+        observer: hears about every step; a progress display on standard error by default.
+    """
+
+    def __init__(self, max_parallel_nodes: int | None = None, observer: Observer | None = None) -> None:
+        self._max_parallel = max_parallel_nodes or os.cpu_count() or 1
+        self._observer = observer
+
+    def run(self, pipeline: Pipeline) -> RunResult:
+        """Runs a pipeline to its end.
+
+        Raises:
+            PipelineFailedError: lists what failed and what was therefore not started; the first cause is ``__cause__``.
+        """
+        observer = self._observer or _default_observer()
+        filesystem.makedirs(pipeline.pipeline_root)
+        with MetadataStore(pipeline.metadata_connection_config) as store:
+            for node_id in recover(pipeline, store):
+                observer.logged(node_id, "an earlier run was interrupted here; its unfinished outputs were removed")
+            run = Run(pipeline, _new_run_id(), store, observer)
+            observer.run_started(pipeline.pipeline_name, run.run_id, [node.id for node in pipeline])
+            try:
+                reports, failures = _Schedule(run, self._max_parallel).work()
+            finally:
+                observer.run_ended()
+        if failures:
+            skipped = [report.node_id for report in reports if report.state is NodeState.SKIPPED]
+            raise PipelineFailedError(failures, skipped) from failures[0]
+        return RunResult(pipeline.pipeline_name, run.run_id, reports, dict(run.produced))
+
+
+def _default_observer() -> Observer:
+    from mlops_tfx.execution.progress import progress_display
+
+    return progress_display()
+
+
+def _new_run_id() -> str:
+    # TFX's form: local time. It sorts, and two runs cannot begin in the same microsecond on one clock.
+    return datetime.datetime.now().isoformat()
+
+
+class _Schedule:
+    """Starts every node as soon as all it depends on is done, up to a number at a time."""
+
+    def __init__(self, run: Run, max_parallel: int) -> None:
+        self._run = run
+        self._max_parallel = max_parallel
+        self._reports: dict[str, NodeReport] = {}
+        self._failures: list[NodeFailedError] = []
+        self._running: set[str] = set()
+        self._ended: queue.SimpleQueue[tuple[NodeReport, BaseException | None]] = queue.SimpleQueue()
+        self._warm = False
+        self._lock = threading.Lock()
+        run.before_work = self._warm_up
+
+    def work(self) -> tuple[list[NodeReport], list[NodeFailedError]]:
+        """Runs everything; returns a report per node, and the failures."""
+        nodes = self._run.pipeline.nodes
+        while len(self._reports) < len(nodes):
+            for node in nodes:
+                self._consider(node)
+            if self._running:
+                self._take(*self._ended.get())
+        return [self._reports[node.id] for node in nodes], self._failures
+
+    def _consider(self, node: Node) -> None:
+        """Starts a node that is ready, or skips one that cannot run any more."""
+        if node.id in self._reports or node.id in self._running:
+            return
+        states = [self._reports[up.id].state if up.id in self._reports else None for up in node.upstream_nodes()]
+        if any(state in (NodeState.FAILED, NodeState.SKIPPED) for state in states):
+            blocked = [up.id for up in node.upstream_nodes() if self._blocks(up.id)]
+            self._end(NodeReport(node.id, NodeState.SKIPPED, message=f"depends on {', '.join(blocked)}"))
+        elif all(state in _DONE for state in states) and len(self._running) < self._max_parallel:
+            self._start(node)
+
+    def _blocks(self, node_id: str) -> bool:
+        return node_id in self._reports and self._reports[node_id].state not in _DONE
+
+    def _start(self, node: Node) -> None:
+        self._running.add(node.id)
+        threading.Thread(target=self._run_one, args=(node,), name=node.id, daemon=True).start()
+
+    def _run_one(self, node: Node) -> None:
+        started = time.monotonic()
+        try:
+            outcome = run_node(node, self._run)
+        except BaseException as error:
+            message = error.message if isinstance(error, NodeFailedError) else repr(error)
+            report = NodeReport(node.id, NodeState.FAILED, 0, time.monotonic() - started, message)
+            self._ended.put((report, error))
+            return
+        self._run.produced[node.id] = outcome.outputs
+        self._ended.put((NodeReport(node.id, outcome.state, outcome.rows, time.monotonic() - started), None))
+
+    def _take(self, report: NodeReport, error: BaseException | None) -> None:
+        self._running.discard(report.node_id)
+        if isinstance(error, NodeFailedError):
+            self._failures.append(error)
+        elif isinstance(error, Exception):
+            failure = NodeFailedError(report.node_id, report.message)
+            failure.__cause__ = error
+            self._failures.append(failure)
+        elif error is not None:
+            raise error
+        self._end(report)
+
+    def _end(self, report: NodeReport) -> None:
+        self._reports[report.node_id] = report
+        self._run.observer.node_ended(report)
+
+    def _warm_up(self) -> None:
+        """Loads slow libraries of the nodes to come, once, while the first of them works."""
+        with self._lock:
+            if self._warm:
+                return
+            self._warm = True
+        waiting = [node for node in self._run.pipeline if node.id not in self._reports]
+        warm_up(list(dict.fromkeys(module for node in waiting for module in type(node).HEAVY_IMPORTS)))

@@ -1,0 +1,210 @@
+"""One node, from its inputs to its published outputs. Read this file first.
+
+``run_node`` has six steps:
+
+1. resolve the input artifacts                      (resolve.py)
+2. fingerprint; reuse a cached result if there is one  (cache.py)
+3. begin the execution in the metadata store        (metadata/)
+4. stage output folders                             (staging.py)
+5. run the component inside the boundary that turns any exception into a NodeFailedError
+6. publish: move the outputs to their place and record them in one transaction; or fail and leave nothing behind
+
+A process that dies between any two steps leaves at most a RUNNING execution and unpublished folders; the next run
+finds both (``recover``), marks the one as failed and removes the others.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mlops_tfx import filesystem
+from mlops_tfx.artifacts import Artifact
+from mlops_tfx.component import Component, RunContext
+from mlops_tfx.errors import MlopsTfxError, NodeFailedError
+from mlops_tfx.execution import cache, owner, system_nodes
+from mlops_tfx.execution.beam import beam_pipeline
+from mlops_tfx.execution.heavy_imports import import_heavy
+from mlops_tfx.execution.observer import NodeState, Observer, Step
+from mlops_tfx.execution.resolve import Artifacts, resolve_inputs
+from mlops_tfx.execution.staging import Staging
+from mlops_tfx.metadata import NodeIdentity
+from mlops_tfx.parameters import to_json
+
+if TYPE_CHECKING:
+    from mlops_tfx.metadata import MetadataStore
+    from mlops_tfx.node import Node
+    from mlops_tfx.pipeline import Pipeline
+
+INGREDIENTS = "cache_ingredients"
+
+
+@dataclass
+class Run:
+    """What all nodes of one run share.
+
+    Attributes:
+        pipeline: the pipeline.
+        run_id: names the run in the store.
+        store: the metadata store.
+        observer: hears about every step.
+        produced: output artifacts of the nodes that have ended, by node id and output name.
+        before_work: called when a node turns out to need running; a run in which all is cached never calls it.
+    """
+
+    pipeline: Pipeline
+    run_id: str
+    store: MetadataStore
+    observer: Observer
+    produced: dict[str, Artifacts] = field(default_factory=dict)
+    before_work: Callable[[], None] = lambda: None
+
+    def identity(self, node: Node) -> NodeIdentity:
+        """How the store knows a node of this run."""
+        return NodeIdentity(self.pipeline.pipeline_name, self.run_id, node.id, node.type_name, node.BASE_TYPE)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a node ended well: COMPLETE or CACHED, its outputs, and the rows it reported."""
+
+    state: NodeState
+    outputs: Artifacts
+    rows: int = 0
+
+
+def run_node(node: Node, run: Run) -> Outcome:
+    """Runs one node.
+
+    Raises:
+        NodeFailedError: it failed; the cause is ``__cause__``. The store has a FAILED execution with the error text, and
+            nothing is published.
+    """
+    run.observer.node_started(node.id)
+    try:
+        inputs = resolve_inputs(node, run.produced, run.store, run.pipeline.pipeline_name)
+        run.observer.step_done(node.id, Step.RESOLVE)
+        if not isinstance(node, Component):
+            return Outcome(*system_nodes.run_system_node(node, inputs, run.identity(node), run.store))
+        bound = node.bind(inputs, {}, None)
+        ingredients = cache.ingredients(bound, inputs)
+    except Exception as error:
+        run.store.fail(_begin(node, run, {}, {}, None), _error_text(error))
+        raise _failure(node, error) from error
+    key = cache.cache_key(ingredients)
+    properties = {**_parameters(node), **owner.properties(), INGREDIENTS: json.dumps(ingredients, sort_keys=True)}
+    cached = _find_cached(bound, key, run)
+    run.observer.step_done(node.id, Step.FINGERPRINT)
+    if cached is not None:
+        run.store.publish(
+            run.identity(node), inputs=inputs, outputs=cached, properties=properties, cache_key=key, state="CACHED"
+        )
+        return Outcome(NodeState.CACHED, cached)
+    execution_id = _begin(node, run, inputs, properties, key)
+    run.observer.step_done(node.id, Step.BEGIN)
+    return _execute(node, run, inputs, execution_id)
+
+
+def _begin(node: Node, run: Run, inputs: Artifacts, properties: Mapping[str, Any], key: str | None) -> int:
+    return run.store.begin(run.identity(node), inputs=inputs, properties=properties, cache_key=key)
+
+
+def _find_cached(bound: Component, key: str, run: Run) -> Artifacts | None:
+    enabled = run.pipeline.enable_cache if bound.enable_cache is None else bound.enable_cache
+    if not enabled:
+        return None
+    for outputs in run.store.find_cached(key):
+        there = all(filesystem.exists(artifact.uri) for artifacts in outputs.values() for artifact in artifacts)
+        if there and set(outputs) == set(bound.outputs) and bound.still_valid(outputs):
+            return outputs
+    return None
+
+
+def _execute(node: Component, run: Run, inputs: Artifacts, execution_id: int) -> Outcome:
+    staging = Staging(os.path.abspath(run.pipeline.pipeline_root), node.id, execution_id)
+    rows = _Rows(node.id, run.observer)
+    try:
+        outputs = staging.prepare({key: channel.type for key, channel in node.outputs.items()})
+        run.observer.step_done(node.id, Step.STAGE)
+        run.before_work()
+        import_heavy(type(node).HEAVY_IMPORTS)
+        node.bind(inputs, outputs, _context(node, run, staging, rows)).run()
+        run.observer.step_done(node.id, Step.RUN)
+        staging.publish(outputs)
+        published: dict[str, Sequence[Artifact]] = {key: [artifact] for key, artifact in outputs.items()}
+        run.store.finish(execution_id, run.identity(node), published, {"rows": rows.total})
+    except BaseException as error:
+        staging.discard(list(node.outputs))
+        run.store.fail(execution_id, _error_text(error))
+        if isinstance(error, Exception):
+            raise _failure(node, error) from error
+        raise
+    run.observer.step_done(node.id, Step.PUBLISH)
+    return Outcome(NodeState.COMPLETE, published, rows.total)
+
+
+def _context(node: Component, run: Run, staging: Staging, rows: _Rows) -> RunContext:
+    beam_args = (*run.pipeline.beam_pipeline_args, *node.beam_pipeline_args)
+    return RunContext(
+        pipeline_name=run.pipeline.pipeline_name,
+        run_id=run.run_id,
+        node_id=node.id,
+        temp_dir=staging.temp_dir,
+        beam_pipeline_args=beam_args,
+        beam_pipeline=lambda: beam_pipeline(beam_args),
+        report_rows=rows.add,
+        log=lambda text: run.observer.logged(node.id, text),
+    )
+
+
+class _Rows:
+    """Counts the rows a component reports, from whichever threads it uses."""
+
+    def __init__(self, node_id: str, observer: Observer) -> None:
+        self._node_id = node_id
+        self._observer = observer
+        self._lock = threading.Lock()
+        self.total = 0
+
+    def add(self, rows: int) -> None:
+        with self._lock:
+            self.total += rows
+            total = self.total
+        self._observer.rows_reported(self._node_id, total)
+
+
+def _parameters(node: Node) -> dict[str, Any]:
+    found = {key: to_json(value) for key, value in node.exec_properties.items() if value is not None}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _failure(node: Node, error: Exception) -> NodeFailedError:
+    text = str(error) if isinstance(error, MlopsTfxError) else f"{type(error).__name__}: {error}"
+    return NodeFailedError(node.id, text)
+
+
+def _error_text(error: BaseException) -> str:
+    return "".join(traceback.format_exception(type(error), error, error.__traceback__))
+
+
+def recover(pipeline: Pipeline, store: MetadataStore) -> list[str]:
+    """Cleans up after runs of this pipeline whose process died; returns the ids of their unfinished nodes."""
+    recovered = []
+    for record in store.executions(pipeline_name=pipeline.pipeline_name, states={"RUNNING"}):
+        if owner.is_alive(record.properties):
+            continue
+        staging = Staging(os.path.abspath(pipeline.pipeline_root), record.node_id, record.id)
+        staging.discard(_output_folders(pipeline, record.node_id))
+        store.fail(record.id, f"interrupted: the process that ran it ({owner.describe(record.properties)}) is gone")
+        recovered.append(record.node_id)
+    return recovered
+
+
+def _output_folders(pipeline: Pipeline, node_id: str) -> list[str]:
+    folder = os.path.join(os.path.abspath(pipeline.pipeline_root), node_id)
+    return [name for name in filesystem.listdir(folder) if not name.startswith(".")] if filesystem.isdir(folder) else []

@@ -1,0 +1,212 @@
+"""Pipeline: an immutable graph of nodes that is checked as a whole before anything runs."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from mlops_tfx.channel import BaseChannel, Channel, OutputChannel
+from mlops_tfx.connection import ConnectionConfig, SqliteConnection
+from mlops_tfx.errors import ConfigError, WiringError, did_you_mean
+from mlops_tfx.node import Node
+from mlops_tfx.parameters import to_json
+
+_NAME_LIMIT = 63  # TFX's limit, so that a name fits a Kubernetes label
+_NODE_ID = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.\-]*$")
+
+
+class Pipeline:
+    """An immutable graph of nodes.
+
+    Args:
+        pipeline_name: at most 63 characters; names the pipeline in the metadata store.
+        pipeline_root: folder for all outputs.
+        metadata_connection_config: the metadata store; a sqlite file ``metadata.sqlite`` in the root by default.
+        components: the nodes, in any order.
+        enable_cache: reuse results whose inputs, parameters, code and library versions are unchanged.
+        beam_pipeline_args: flags for every node's Beam pipelines.
+
+    Raises:
+        WiringError: lists everything that is wrong with the definition, all at once.
+    """
+
+    def __init__(
+        self,
+        pipeline_name: str,
+        pipeline_root: str | os.PathLike[str] = "",
+        metadata_connection_config: ConnectionConfig | None = None,
+        components: Iterable[Node] = (),
+        enable_cache: bool = True,
+        beam_pipeline_args: Sequence[str] = (),
+    ) -> None:
+        self._name = pipeline_name
+        self._root = os.fspath(pipeline_root)
+        self._enable_cache = enable_cache
+        self._beam_pipeline_args = tuple(beam_pipeline_args)
+        nodes = tuple(dict.fromkeys(components))
+        problems = [*_name_problems(pipeline_name, self._root), *_problems(nodes)]
+        if problems:
+            raise WiringError(problems)
+        self._nodes = tuple(_in_order(nodes))
+        self._connection = metadata_connection_config or SqliteConnection(
+            filename_uri=os.path.join(self._root, "metadata.sqlite")
+        )
+
+    @property
+    def pipeline_name(self) -> str:
+        """The name."""
+        return self._name
+
+    @property
+    def pipeline_root(self) -> str:
+        """The folder for all outputs."""
+        return self._root
+
+    @property
+    def metadata_connection_config(self) -> ConnectionConfig:
+        """The metadata store."""
+        return self._connection
+
+    @property
+    def enable_cache(self) -> bool:
+        """Whether results are reused."""
+        return self._enable_cache
+
+    @property
+    def beam_pipeline_args(self) -> tuple[str, ...]:
+        """Flags for every node's Beam pipelines."""
+        return self._beam_pipeline_args
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The nodes, each after all that it depends on; otherwise in the order they were given."""
+        return self._nodes
+
+    @property
+    def components(self) -> tuple[Node, ...]:
+        """The nodes, under TFX's name."""
+        return self._nodes
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self._nodes)
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def __getitem__(self, node_id: str) -> Node:
+        for node in self._nodes:
+            if node.id == node_id:
+                return node
+        known = [node.id for node in self._nodes]
+        raise KeyError(f"pipeline {self._name!r} has no node {node_id!r}{did_you_mean(node_id, known)}")
+
+    def downstream_of(self, node_id: str) -> list[str]:
+        """Ids of all nodes that depend on a node, directly or not, in order."""
+        reached = {node_id}
+        for node in self._nodes:
+            if any(upstream.id in reached for upstream in node.upstream_nodes()):
+                reached.add(node.id)
+        return [node.id for node in self._nodes if node.id in reached and node.id != node_id]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the definition as plain data, the same for the same pipeline: for display and for export."""
+        return {
+            "pipeline_name": self._name,
+            "pipeline_root": self._root,
+            "enable_cache": self._enable_cache,
+            "beam_pipeline_args": list(self._beam_pipeline_args),
+            "nodes": [_node_to_dict(node) for node in self._nodes],
+        }
+
+    def __repr__(self) -> str:
+        return f"Pipeline({self._name!r}, nodes={[node.id for node in self._nodes]})"
+
+
+def _name_problems(name: str, root: str) -> Iterator[str]:
+    if not name:
+        yield "pipeline_name is empty"
+    elif len(name) > _NAME_LIMIT:
+        yield f"pipeline_name: expected at most {_NAME_LIMIT} characters, received {len(name)}: {name!r}"
+    if not root:
+        yield "pipeline_root is empty; give the folder for all outputs"
+
+
+def _problems(nodes: Sequence[Node]) -> list[str]:
+    problems: list[str] = []
+    for node in nodes:
+        if isinstance(node, Node):
+            problems.extend(f"{node.id} ({node.made_at}): {problem}" for problem in node.problems)
+        else:
+            problems.append(f"components: expected nodes, received {node!r}")
+    real = [node for node in nodes if isinstance(node, Node)]
+    return [*problems, *_id_problems(real), *_stranger_problems(real), *_cycle_problems(real)]
+
+
+def _id_problems(nodes: Sequence[Node]) -> Iterator[str]:
+    for node_id, count in Counter(node.id for node in nodes).items():
+        if count > 1:
+            places = ", ".join(node.made_at for node in nodes if node.id == node_id)
+            yield f"{count} nodes are named {node_id!r} ({places}); name all but one with .with_id('...')"
+        if not _NODE_ID.match(node_id):
+            yield f"node id {node_id!r}: expected letters, digits, '_', '-' and '.'"
+
+
+def _stranger_problems(nodes: Sequence[Node]) -> Iterator[str]:
+    members = set(nodes)
+    for node in nodes:
+        for upstream in node.upstream_nodes():
+            if upstream not in members:
+                yield f"{node.id} ({node.made_at}): depends on {upstream.id!r}, which is not among the components"
+
+
+def _cycle_problems(nodes: Sequence[Node]) -> Iterator[str]:
+    left = set(nodes) - set(_in_order(nodes))
+    if not left:
+        return
+    node = next(node for node in nodes if node in left)
+    path: list[Node] = []
+    while node not in path:
+        path.append(node)
+        node = next(upstream for upstream in node.upstream_nodes() if upstream in left)
+    cycle = [*path[path.index(node) :], node]
+    yield "cycle: " + " -> ".join(member.id for member in reversed(cycle))
+
+
+def _in_order(nodes: Sequence[Node]) -> list[Node]:
+    """Each node after all that it depends on; nodes of a cycle, and what hangs on them, are left out."""
+    members = set(nodes)
+    waiting = {node: [up for up in node.upstream_nodes() if up in members] for node in nodes}
+    ordered: list[Node] = []
+    placed: set[Node] = set()
+    while True:
+        ready = next((n for n in nodes if n not in placed and all(up in placed for up in waiting[n])), None)
+        if ready is None:
+            return ordered
+        ordered.append(ready)
+        placed.add(ready)
+
+
+def _node_to_dict(node: Node) -> dict[str, Any]:
+    inputs = {key: [_channel_to_dict(source) for source in channel.sources()] for key, channel in node.inputs.items()}
+    from_inputs = {producer for channel in node.inputs.values() for producer in channel.producers()}
+    return {
+        "id": node.id,
+        "type": node.type_name,
+        "inputs": inputs,
+        "outputs": {key: channel.type_name for key, channel in node.outputs.items()},
+        "parameters": {key: to_json(value) for key, value in node.exec_properties.items()},
+        "after": [upstream.id for upstream in node.upstream_nodes() if upstream not in from_inputs],
+        "beam_pipeline_args": list(node.beam_pipeline_args),
+    }
+
+
+def _channel_to_dict(channel: BaseChannel[Any]) -> Mapping[str, Any]:
+    if isinstance(channel, OutputChannel):
+        return {"node": channel.producer.id, "output": channel.output_key}
+    if isinstance(channel, Channel):
+        query = {"type": channel.type_name, "node": channel.producer_component_id, "output": channel.output_key}
+        return {key: value for key, value in query.items() if value is not None}
+    raise ConfigError(f"a channel of class {type(channel).__name__} cannot be exported")
