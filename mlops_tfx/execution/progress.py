@@ -45,6 +45,13 @@ def report_table(reports: Sequence[NodeReport], title: str | None = None) -> Tab
     return table
 
 
+def print_reports(reports: Sequence[NodeReport], title: str | None = None, stream: IO[str] | None = None) -> None:
+    """Prints the run's table; to standard output by default. A long node name is never cut."""
+    console = Console(file=stream or sys.stdout)
+    table = report_table(reports, title)
+    console.print(table, width=max(console.width, console.measure(table).maximum))
+
+
 class PlainLines(SilentObserver):
     """One line per event, for logs."""
 

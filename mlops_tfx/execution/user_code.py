@@ -77,12 +77,12 @@ def load_function(
         return _attribute(module, name, f"module {module_name!r}")
     if module_file is None:
         raise UserCodeError(f"expected a module file or a function for {name!r}, received neither")
-    return _attribute(_load_file(module_file), name, f"module file {module_file!r}")
+    return _attribute(load_module(module_file), name, f"module file {module_file!r}")
 
 
 def optional_function(module_file: str, name: str) -> Callable[..., Any] | None:
     """Loads a function of a module file that may be absent; returns None then."""
-    found = getattr(_load_file(module_file), name, None)
+    found = getattr(load_module(module_file), name, None)
     return found if callable(found) else None
 
 
@@ -108,7 +108,8 @@ def _import(module_name: str) -> Any:
         raise UserCodeError(message) from error
 
 
-def _load_file(module_file: str) -> Any:
+def load_module(module_file: str) -> Any:
+    """Imports a Python file by path, with the modules beside it importable. A changed file is imported anew."""
     path = os.path.abspath(filesystem.local_path(module_file))
     if not os.path.isfile(path):
         raise UserCodeError(f"module file {module_file!r} does not exist")

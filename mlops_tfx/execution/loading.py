@@ -1,0 +1,58 @@
+"""Finds the pipeline that a Python file defines."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from mlops_tfx.errors import UserCodeError
+from mlops_tfx.execution.user_code import load_module, user_code
+from mlops_tfx.pipeline import Pipeline
+
+_FUNCTIONS = ("create_pipeline", "make_pipeline", "build_pipeline", "pipeline")
+
+
+def load_pipeline(path: str) -> Pipeline:
+    """Loads a pipeline from a file.
+
+    Args:
+        path: ``file.py``, or ``file.py:name`` where the file has several. The name is a Pipeline, or a function that
+            takes no arguments and returns one.
+
+    Raises:
+        UserCodeError: the file does not exist or cannot be imported, or defines no pipeline, or several.
+    """
+    module_file, _, name = path.partition(":")
+    module = load_module(module_file)
+    if name:
+        if not hasattr(module, name):
+            raise UserCodeError(f"{module_file} defines no {name!r}")
+        return _pipeline(getattr(module, name), f"{module_file}:{name}")
+    objects = {key: value for key, value in vars(module).items() if isinstance(value, Pipeline)}
+    if len(objects) > 1:
+        raise UserCodeError(f"{module_file} defines several pipelines; choose one: {module_file}:{min(objects)}")
+    if objects:
+        return next(iter(objects.values()))
+    for function in _FUNCTIONS:
+        if callable(getattr(module, function, None)):
+            return _pipeline(getattr(module, function), f"{module_file}:{function}")
+    raise UserCodeError(
+        f"{module_file} defines no pipeline; expected a Pipeline object, or a function create_pipeline() that returns one"
+    )
+
+
+def _pipeline(found: Any, where: str) -> Pipeline:
+    if isinstance(found, Pipeline):
+        return found
+    required = [
+        name
+        for name, parameter in inspect.signature(found).parameters.items()
+        if parameter.default is parameter.empty and parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+    ]
+    if required:
+        raise UserCodeError(f"{where} must be callable without arguments; it requires {', '.join(required)}")
+    with user_code(where):
+        made = found()
+    if not isinstance(made, Pipeline):
+        raise UserCodeError(f"{where} must return a Pipeline, received {type(made).__name__}")
+    return made

@@ -1,0 +1,48 @@
+"""How the nodes of an earlier run ended, read from the store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlops_tfx.errors import MetadataError, did_you_mean
+from mlops_tfx.execution.observer import NodeReport, NodeState
+
+if TYPE_CHECKING:
+    from mlops_tfx.metadata import ExecutionRecord, MetadataStore
+
+_STATES = {
+    "NEW": NodeState.WAITING,
+    "RUNNING": NodeState.RUNNING,
+    "COMPLETE": NodeState.COMPLETE,
+    "CACHED": NodeState.CACHED,
+    "FAILED": NodeState.FAILED,
+    "CANCELED": NodeState.FAILED,
+}
+
+
+def reports_of_run(
+    store: MetadataStore, pipeline_name: str, run_id: str | None = None
+) -> tuple[str, list[NodeReport]]:
+    """Returns the run's id (the latest run for None) and a report for each of its nodes, in order of their start.
+
+    Raises:
+        MetadataError: there is no such run.
+    """
+    runs = store.runs(pipeline_name)
+    if run_id is None and runs:
+        run_id = runs[0]
+    if run_id is None or run_id not in runs:
+        raise MetadataError(f"pipeline {pipeline_name!r} has no run {run_id!r}{did_you_mean(str(run_id), runs)}")
+    records = store.executions(pipeline_name=pipeline_name, run_id=run_id)
+    return run_id, [_report(record) for record in sorted(records, key=lambda record: record.id)]
+
+
+def _report(record: ExecutionRecord) -> NodeReport:
+    rows = record.properties.get("rows", 0)
+    return NodeReport(
+        node_id=record.node_id,
+        state=_STATES.get(record.state.name, NodeState.WAITING),
+        rows=int(rows) if isinstance(rows, int) else 0,
+        seconds=(record.updated - record.created).total_seconds(),
+        message=(record.error or "").strip().rpartition("\n")[2],
+    )
