@@ -1,0 +1,75 @@
+"""What the store is told about a node, and what it tells about an execution."""
+
+from __future__ import annotations
+
+import datetime
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlops_tfx.artifacts import Artifact
+
+
+class ExecutionState(enum.IntEnum):
+    """The states of ML Metadata's Execution."""
+
+    UNKNOWN = 0
+    NEW = 1
+    RUNNING = 2
+    COMPLETE = 3
+    FAILED = 4
+    CACHED = 5
+    CANCELED = 6
+
+
+@dataclass(frozen=True)
+class NodeIdentity:
+    """Which node of which run of which pipeline.
+
+    Attributes:
+        pipeline_name: the name of the pipeline.
+        run_id: the id of the run; unique in the whole store, as TFX's contexts of runs carry no pipeline name.
+        node_id: the id of the node in the pipeline.
+        type_name: the execution type: the fully qualified name of the component's class.
+        base_type: ``Train``, ``Transform``, ``Process``, ``Evaluate``, ``Deploy`` or None.
+    """
+
+    pipeline_name: str
+    run_id: str
+    node_id: str
+    type_name: str
+    base_type: str | None = None
+
+
+@dataclass(frozen=True)
+class ExecutionRecord:
+    """One execution as the store has it.
+
+    Attributes:
+        id: the id of the execution in the store.
+        node_id: the id of its node.
+        run_id: the id of its run.
+        pipeline_name: the name of its pipeline.
+        type_name: the fully qualified name of the component's class.
+        state: its last known state.
+        properties: parameters and whatever else the runner noted, as Python values.
+        created: when it began (UTC).
+        updated: when it was last changed (UTC).
+        error: the text of the error; empty if there was none.
+        inputs: the artifacts that went in, by input name.
+        outputs: the artifacts that came out, by output name.
+    """
+
+    id: int
+    node_id: str
+    run_id: str
+    pipeline_name: str
+    type_name: str
+    state: ExecutionState
+    properties: Mapping[str, Any]
+    created: datetime.datetime
+    updated: datetime.datetime
+    error: str = ""
+    inputs: Mapping[str, list[Artifact]] = field(default_factory=dict)
+    outputs: Mapping[str, list[Artifact]] = field(default_factory=dict)
