@@ -59,7 +59,8 @@ class Component(Node):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(type(self).__name__)
-        self._bound: dict[str, Any] | None = None
+        self._bound_inputs: dict[str, Any] | None = None
+        self._bound_outputs: Mapping[str, Artifact] = {}
         self._context: RunContext | None = None
         self._parameters: dict[str, Any] = {}
         values = self._by_name(args, kwargs)
@@ -112,11 +113,10 @@ class Component(Node):
     ) -> Component:
         """Returns a copy on which ports read as artifacts; ``run()`` is called on it."""
         bound = copy.copy(self)
-        values: dict[str, Any] = dict(outputs)
+        bound._bound_inputs, bound._bound_outputs = {}, dict(outputs)
         for name, port in self.INPUTS.items():
             artifacts = list(inputs.get(name, ()))
-            values[name] = artifacts if port.many else (artifacts[0] if artifacts else None)
-        bound._bound = values
+            bound._bound_inputs[name] = artifacts if port.many else (artifacts[0] if artifacts else None)
         bound._context = context
         return bound
 
@@ -164,7 +164,7 @@ class Component(Node):
         return value
 
     def _set_port(self, port: InputPort[Any], value: Any) -> None:
-        if self._bound is not None:
+        if self._bound_inputs is not None:
             raise AttributeError(f"input {port.name!r} cannot be set while {self.id} runs")
         if value is None:
             self._inputs.pop(port.name, None)
@@ -178,11 +178,10 @@ class Component(Node):
             self._inputs[port.name] = value
 
     def _port_value(self, port: Port[Any]) -> Any:
-        if self._bound is not None:
-            return self._bound.get(port.name)
-        if isinstance(port, InputPort):
-            return self._inputs.get(port.name)
-        return self.outputs[port.name]
+        if self._bound_inputs is None:
+            return self._inputs.get(port.name) if isinstance(port, InputPort) else self.outputs[port.name]
+        bound: Mapping[str, Any] = self._bound_inputs if isinstance(port, InputPort) else self._bound_outputs
+        return bound.get(port.name)
 
     def __getstate__(self) -> dict[str, Any]:
         # A pickled component goes to a worker alone: the graph around it and its context stay here.

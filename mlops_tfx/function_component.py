@@ -96,7 +96,7 @@ class FunctionComponent(Component):
         for name, value in returned.items():
             if value is None and name not in self.OPTIONAL_RESULTS:
                 raise UserCodeError(f"{self.type_name} returned {name}=None, which is not declared Optional")
-            getattr(self, name).value = value
+            self._port_value(self.OUTPUTS[name]).value = value
 
 
 @overload
@@ -147,7 +147,6 @@ def _make(function: Callable[..., Any], base_type: str | None, use_beam: bool) -
             annotations[name], namespace[name] = _input_port(artifact_type, many, optional)
             values.update([name] if kind == "value" else [])
     _check_beam(function, use_beam, beam_arguments)
-    namespace.update({name: Output(artifact_type) for name, artifact_type in results.items()})
     namespace.update(
         __annotations__=annotations,
         VALUE_INPUTS=frozenset(values),
@@ -155,7 +154,16 @@ def _make(function: Callable[..., Any], base_type: str | None, use_beam: bool) -
         OPTIONAL_RESULTS=_optional_results(function),
         BEAM_ARGUMENT=beam_arguments[0] if beam_arguments else None,
     )
-    return type(function.__name__, (FunctionComponent,), namespace)
+    made = type(function.__name__, (FunctionComponent,), namespace)
+    # Results are no attributes of the class: one may have the name of an argument.
+    made.OUTPUTS = {**made.OUTPUTS, **{name: _result_port(name, type_) for name, type_ in results.items()}}
+    return made
+
+
+def _result_port(name: str, artifact_type: type[Artifact]) -> Output[Any]:
+    port: Output[Any] = Output(artifact_type)
+    port.name = name
+    return port
 
 
 def _kind(annotation: Any) -> tuple[str, Any]:

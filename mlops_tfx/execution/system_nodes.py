@@ -9,6 +9,7 @@ from mlops_tfx.artifacts import Artifact
 from mlops_tfx.errors import ResolutionError
 from mlops_tfx.execution.cache import CONTENT_DIGEST
 from mlops_tfx.execution.observer import NodeState
+from mlops_tfx.metadata import ExecutionState
 from mlops_tfx.parameters import to_json
 from mlops_tfx.resolvers import Importer, Resolver
 
@@ -42,11 +43,11 @@ def _import(node: Importer, identity: NodeIdentity, store: MetadataStore) -> tup
     artifact = known or node.artifact_type(
         node.source_uri, properties=node.properties, custom_properties=custom_properties
     )
-    state = NodeState.CACHED if known else NodeState.COMPLETE
+    state = ExecutionState.CACHED if known else ExecutionState.COMPLETE
     outputs: dict[str, list[Artifact]] = {node.output_key: [artifact]}
     properties = dict(node.exec_properties)
-    store.publish(identity, inputs={}, outputs=outputs, properties=properties, state=state.name)
-    return state, outputs
+    store.publish(identity, inputs={}, outputs=outputs, properties=properties, state=state)
+    return NodeState[state.name], outputs
 
 
 def _resolve(node: Resolver, inputs: Artifacts, identity: NodeIdentity, store: MetadataStore) -> Artifacts:
@@ -54,6 +55,6 @@ def _resolve(node: Resolver, inputs: Artifacts, identity: NodeIdentity, store: M
     outputs = {key: list(chosen.get(key, ())) for key in node.outputs}
     properties = {key: to_json(value) for key, value in node.exec_properties.items()}
     store.publish(
-        identity, inputs={}, outputs=outputs, properties=properties, state="COMPLETE", internal_output=True
+        identity, inputs={}, outputs=outputs, properties=properties, state=ExecutionState.COMPLETE, internal_output=True
     )
     return outputs

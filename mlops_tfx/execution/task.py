@@ -33,7 +33,7 @@ from mlops_tfx.execution.heavy_imports import import_heavy
 from mlops_tfx.execution.observer import NodeState, Observer, Step
 from mlops_tfx.execution.resolve import Artifacts, resolve_inputs
 from mlops_tfx.execution.staging import Staging
-from mlops_tfx.metadata import NodeIdentity
+from mlops_tfx.metadata import ExecutionState, NodeIdentity
 from mlops_tfx.parameters import to_json
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def run_node(node: Node, run: Run) -> Outcome:
     run.observer.step_done(node.id, Step.FINGERPRINT)
     if cached is not None:
         run.store.publish(
-            run.identity(node), inputs=inputs, outputs=cached, properties=properties, cache_key=key, state="CACHED"
+            run.identity(node), inputs=inputs, outputs=cached, properties=properties, cache_key=key, state=ExecutionState.CACHED
         )
         return Outcome(NodeState.CACHED, cached)
     execution_id = _begin(node, run, inputs, properties, key)
@@ -195,7 +195,7 @@ def _error_text(error: BaseException) -> str:
 def recover(pipeline: Pipeline, store: MetadataStore) -> list[str]:
     """Cleans up after runs of this pipeline whose process died; returns the ids of their unfinished nodes."""
     recovered = []
-    for record in store.executions(pipeline_name=pipeline.pipeline_name, states={"RUNNING"}):
+    for record in store.executions(pipeline_name=pipeline.pipeline_name, states={ExecutionState.RUNNING}):
         if owner.is_alive(record.properties):
             continue
         staging = Staging(os.path.abspath(pipeline.pipeline_root), record.node_id, record.id)
