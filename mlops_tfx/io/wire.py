@@ -48,12 +48,15 @@ def encode_examples(batch: pa.RecordBatch) -> pa.BinaryArray:
     order = sorted(range(batch.num_columns), key=lambda i: batch.schema.names[i].encode())
     pieces: list[Any] = []
     for index in order:
-        pieces.extend(_column_pieces(batch.schema.names[index], batch.column(index)))
-    if not any(isinstance(piece, pa.Array) for piece in pieces):
-        constant = b"".join(piece.as_py() for piece in pieces)
-        return pa.array([b"\x0a" + varint(len(constant)) + constant] * batch.num_rows, pa.binary())
-    features = _join(pieces)
-    return _join([take_by_length(binary_lengths(features), lambda size: b"\x0a" + varint(size)), features])
+        name = batch.schema.names[index]
+        pieces.extend(_column_pieces(name.encode(), name, batch.column(index)))
+    features = _whole(pieces, batch.num_rows)
+    return _whole([take_by_length(binary_lengths(features), lambda size: b"\x0a" + varint(size)), features], len(features))
+
+
+def encode_feature(column: pa.Array) -> pa.BinaryArray:
+    """Serializes every row of one column as a tf.train.Feature; errors as for `encode_examples`."""
+    return _whole(_column_pieces(None, "", column), len(column))
 
 
 def varint(value: int) -> bytes:
@@ -82,14 +85,21 @@ def binary_offsets(array: pa.Array) -> NDArray[np.int64]:
     return raw[array.offset : array.offset + len(array) + 1].astype(np.int64, copy=False)
 
 
+def _whole(pieces: list[Any], rows: int) -> pa.BinaryArray:
+    """Joins pieces, of which those that are equal in all rows are scalars."""
+    if all(isinstance(piece, pa.Scalar) for piece in pieces):
+        return pa.array([b"".join(piece.as_py() for piece in pieces)] * rows, pa.binary())
+    return _join(pieces)
+
+
 def _join(pieces: list[Any]) -> pa.BinaryArray:
     if len(pieces) == 1:
         return pieces[0]
     return pc.binary_join_element_wise(*pieces, pa.scalar(b"", pa.binary()))
 
 
-def _column_pieces(name: str, column: pa.Array) -> list[Any]:
-    key = name.encode()
+def _column_pieces(key: bytes | None, name: str, column: pa.Array) -> list[Any]:
+    """What, joined, makes a map entry with this key, or without key a Feature, in every row."""
     if pa.types.is_null(column.type):
         return [pa.scalar(_entry(key, b"", 0), pa.binary())]
     if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
@@ -158,14 +168,14 @@ def _varints(values: NDArray[np.uint64]) -> tuple[NDArray[np.uint8], NDArray[np.
         values, positions = values[more] >> np.uint64(7), positions[more] + 1
 
 
-def _packed(key: bytes, kind: int, data: NDArray[np.uint8], ends: Any, missing: Any) -> list[Any]:
+def _packed(key: bytes | None, kind: int, data: NDArray[np.uint8], ends: Any, missing: Any) -> list[Any]:
     payload = _binary_array(data, ends)
     lengths = np.diff(ends)
     # An empty list has no packed field at all: `1a 00`, not `1a 02 0a 00`.
     return [_prefixes(key, bytes([kind]), lengths, missing), payload]
 
 
-def _prefixes(key: bytes, kind: bytes, lengths: NDArray[np.int64], missing: Any) -> Any:
+def _prefixes(key: bytes | None, kind: bytes, lengths: NDArray[np.int64], missing: Any) -> Any:
     def prefix(size: int) -> bytes:
         if size < 0:
             return _entry(key, b"", 0)
@@ -175,14 +185,16 @@ def _prefixes(key: bytes, kind: bytes, lengths: NDArray[np.int64], missing: Any)
     return take_by_length(lengths if missing is None else np.where(missing, -1, lengths), prefix)
 
 
-def _entry(key: bytes, feature_head: bytes, size: int) -> bytes:
-    """A map entry up to its values, of which ``size`` bytes follow."""
+def _entry(key: bytes | None, feature_head: bytes, size: int) -> bytes:
+    """A map entry (or without key a Feature) up to its values, of which ``size`` bytes follow."""
+    if key is None:
+        return feature_head
     feature = b"\x12" + varint(len(feature_head) + size) + feature_head
     head = b"\x0a" + varint(len(key)) + key + feature
     return b"\x0a" + varint(len(head) + size) + head
 
 
-def _byte_strings(key: bytes, values: pa.Array, offsets: NDArray[np.int64], missing: Any) -> list[Any]:
+def _byte_strings(key: bytes | None, values: pa.Array, offsets: NDArray[np.int64], missing: Any) -> list[Any]:
     values = values.cast(pa.binary()) if not pa.types.is_string(values.type) else values.view(pa.binary())
     lengths = binary_lengths(values)
     counts = np.diff(offsets)
@@ -200,7 +212,7 @@ def _byte_strings(key: bytes, values: pa.Array, offsets: NDArray[np.int64], miss
     return [heads, _binary_array(_data(items), ends)]
 
 
-def _single_string(key: bytes, size: int) -> bytes:
+def _single_string(key: bytes | None, size: int) -> bytes:
     item = b"\x0a" + varint(size)
     return _entry(key, b"\x0a" + varint(len(item) + size) + item, size)
 
