@@ -32,8 +32,7 @@ def connection_proto(connection: ConnectionConfig, *, read_only: bool = False) -
         _fill_postgresql(proto.postgresql, connection)
     else:
         raise ConfigError(
-            "expected SqliteConnection, MySQLConnection or PostgreSQLConnection, "
-            f"received connection={connection!r}"
+            f"expected SqliteConnection, MySQLConnection or PostgreSQLConnection, received connection={connection!r}"
         )
     return proto
 

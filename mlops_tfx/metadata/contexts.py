@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlops_tfx.metadata.records import NodeIdentity
-from mlops_tfx.metadata.session import Session
 from mlops_tfx.metadata.types import EXECUTION_CACHE, NODE, PIPELINE, PIPELINE_RUN, TypeRegistry
 
 if TYPE_CHECKING:
     from ml_metadata.metadata_store import metadata_store as mlmd
     from ml_metadata.proto import metadata_store_pb2 as pb
+
+    from mlops_tfx.metadata.records import NodeIdentity
+    from mlops_tfx.metadata.session import Session
 
 
 def node_context_name(pipeline_name: str, node_id: str) -> str:

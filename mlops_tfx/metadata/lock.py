@@ -1,7 +1,7 @@
 """A lock file that makes processes take turns at writing one SQLite file.
 
-SQLite alone is not enough: ML Metadata begins its transactions as readers, so of two writers one is turned away at once.
-The operating system releases the lock when its holder dies, however it dies; the file itself stays.
+SQLite alone is not enough: ML Metadata begins its transactions as a reader, so of two writers one is turned away at
+once. The operating system releases the lock when its holder dies, however it dies; the file itself stays.
 """
 
 from __future__ import annotations

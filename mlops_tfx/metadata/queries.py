@@ -8,16 +8,17 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlops_tfx.artifacts import Artifact
 from mlops_tfx.metadata.contexts import Contexts, node_context_name
 from mlops_tfx.metadata.records import ExecutionRecord, ExecutionState
 from mlops_tfx.metadata.rows import event_places, read_artifacts
-from mlops_tfx.metadata.session import Session
 from mlops_tfx.metadata.types import EXECUTION_CACHE, NODE, PIPELINE, PIPELINE_RUN, TypeRegistry
 from mlops_tfx.metadata.values import read_values
 
 if TYPE_CHECKING:
     from ml_metadata.proto import metadata_store_pb2 as pb
+
+    from mlops_tfx.artifacts import Artifact
+    from mlops_tfx.metadata.session import Session
 
     Row = pb.Artifact | pb.Execution | pb.Context
 
@@ -129,20 +130,22 @@ class Queries:
         for number, context_id in enumerate(context_ids):
             if context_id is None:
                 return []
-            rows = self._session.read(lambda store, i=context_id: store.get_executions_by_context(i))
+            rows = self._in_context(context_id)
             found = {row.id: row for row in rows if number == 0 or row.id in found}
         return list(found.values())
 
+    def _in_context(self, context_id: int) -> list[pb.Execution]:
+        return self._session.read(lambda store: store.get_executions_by_context(context_id))
+
     def _events(self, execution_ids: Iterable[int]) -> list[pb.Event]:
-        events: list[pb.Event] = []
-        for ids in _batches(execution_ids):
-            events += self._session.read(lambda store, ids=ids: store.get_events_by_execution_ids(ids))
-        return events
+        batches = _batches(execution_ids)
+        return self._session.read(
+            lambda store: [event for ids in batches for event in store.get_events_by_execution_ids(ids)]
+        )
 
     def _artifacts(self, artifact_ids: Iterable[int]) -> dict[int, pb.Artifact]:
-        rows: list[pb.Artifact] = []
-        for ids in _batches(artifact_ids):
-            rows += self._session.read(lambda store, ids=ids: store.get_artifacts_by_id(ids))
+        batches = _batches(artifact_ids)
+        rows = self._session.read(lambda store: [row for ids in batches for row in store.get_artifacts_by_id(ids)])
         return {row.id: row for row in rows}
 
     def _of_type(self, rows: Iterable[pb.Artifact], artifact_type: type[Artifact]) -> list[pb.Artifact]:
@@ -239,10 +242,9 @@ def _newest_first(rows: Iterable[Any]) -> list[Any]:
     return sorted(rows, key=_age, reverse=True)
 
 
-def _batches(ids: Iterable[int]) -> Iterator[list[int]]:
+def _batches(ids: Iterable[int]) -> list[list[int]]:
     distinct = sorted(set(ids))
-    for start in range(0, len(distinct), _BATCH):
-        yield distinct[start : start + _BATCH]
+    return [distinct[start : start + _BATCH] for start in range(0, len(distinct), _BATCH)]
 
 
 def _moment(milliseconds: int) -> datetime.datetime:
@@ -252,7 +254,7 @@ def _moment(milliseconds: int) -> datetime.datetime:
 def _error_text(row: pb.Execution) -> str:
     if EXECUTION_RESULT not in row.custom_properties:
         return ""
-    text = row.custom_properties[EXECUTION_RESULT].string_value
+    text = str(row.custom_properties[EXECUTION_RESULT].string_value)
     try:
         result = json.loads(text)
     except ValueError:

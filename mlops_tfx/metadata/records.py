@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import datetime
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mlops_tfx.artifacts import Artifact
+if TYPE_CHECKING:
+    import datetime
+
+    from mlops_tfx.artifacts import Artifact
 
 
 class ExecutionState(enum.IntEnum):

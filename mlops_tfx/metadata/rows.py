@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from mlops_tfx.artifacts import Artifact, ArtifactState
 from mlops_tfx.errors import MetadataError
-from mlops_tfx.metadata.types import TypeRegistry
 from mlops_tfx.metadata.values import read_declared, read_values, write_artifact_value
 
 if TYPE_CHECKING:
     from ml_metadata.proto import metadata_store_pb2 as pb
+
+    from mlops_tfx.metadata.types import TypeRegistry
 
     Pair = tuple[pb.Artifact | None, pb.Event]
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from mlops_tfx.artifacts import Artifact, ArtifactState
-from mlops_tfx.connection import ConnectionConfig
 from mlops_tfx.errors import MetadataError
 from mlops_tfx.metadata import rows
 from mlops_tfx.metadata.contexts import Contexts
@@ -20,8 +18,12 @@ from mlops_tfx.metadata.types import NODE, PIPELINE, PIPELINE_RUN, TypeRegistry
 from mlops_tfx.metadata.values import clean_text, shorten, write_value
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from ml_metadata.metadata_store import metadata_store as mlmd
     from ml_metadata.proto import metadata_store_pb2 as pb
+
+    from mlops_tfx.connection import ConnectionConfig
 
     Pairs = list[rows.Pair]
 
@@ -218,9 +220,7 @@ class MetadataStore:
 
     # Parts
 
-    def _new_execution(
-        self, node: NodeIdentity, properties: Mapping[str, Any], state: ExecutionState
-    ) -> pb.Execution:
+    def _new_execution(self, node: NodeIdentity, properties: Mapping[str, Any], state: ExecutionState) -> pb.Execution:
         from ml_metadata.proto import metadata_store_pb2 as pb
 
         row = pb.Execution(

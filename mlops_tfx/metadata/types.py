@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tfx.artifacts import Artifact, PropertyType
 from mlops_tfx.errors import MetadataError
-from mlops_tfx.metadata.session import Session
 
 if TYPE_CHECKING:
     from ml_metadata.metadata_store import metadata_store as mlmd
     from ml_metadata.proto import metadata_store_pb2 as pb
+
+    from mlops_tfx.metadata.session import Session
 
 PIPELINE = "pipeline"
 PIPELINE_RUN = "pipeline_run"
