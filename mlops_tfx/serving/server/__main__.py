@@ -1,0 +1,43 @@
+"""``python -m mlops_tfx.serving.server``: serves until SIGTERM or SIGINT, then finishes what is in flight."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from mlops_tfx.serving.server.flags import parse_flags
+from mlops_tfx.serving.server.server import ModelServer
+
+_log = logging.getLogger("mlops_tfx.serving.server")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs a server; returns the exit code."""
+    options = parse_flags(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    asked_to_stop = threading.Event()
+
+    def stop(number: int, frame: Any) -> None:
+        asked_to_stop.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    server = ModelServer(options)
+    try:
+        server.start()
+    except OSError as error:
+        _log.error("%s", error)
+        return 1
+    _log.info("Running gRPC ModelServer at %s:%d ...", options.host, server.port)
+    asked_to_stop.wait()
+    _log.info("stopping: no new requests, those in flight finish")
+    server.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,56 @@
+"""Which versions lie in a base path."""
+
+from __future__ import annotations
+
+import os
+import re
+
+import tensorflow as tf
+
+_NUMBER = re.compile(r"[+-]?[0-9]+")
+_INT64 = range(-(2**63), 2**63)
+
+
+def parse_version(name: str) -> int | None:
+    """Returns the version that a folder name stands for; leading zeros are fine. None if it is not an int64."""
+    if not _NUMBER.fullmatch(name.strip()):
+        return None
+    number = int(name)
+    return number if number in _INT64 else None
+
+
+def list_versions(base_path: str) -> dict[int, str]:
+    """Returns version -> folder.
+
+    Raises:
+        OSError: the base path is not there or cannot be read.
+    """
+    try:
+        names = sorted(tf.io.gfile.listdir(base_path))
+    except tf.errors.OpError as error:
+        raise FileNotFoundError(error.message) from error
+    versions: dict[int, str] = {}
+    for name in names:
+        version = parse_version(name.rstrip("/"))
+        path = os.path.join(base_path, name.rstrip("/"))
+        if version is not None and tf.io.gfile.isdir(path):
+            versions[version] = path
+    return versions
+
+
+def fingerprint(path: str) -> tuple[tuple[str, int, int], ...]:
+    """Returns names, sizes and times of all files below a folder: it changes while the folder is being written."""
+    entries = []
+    for folder, _, names in tf.io.gfile.walk(path):
+        for name in sorted(names):
+            entries.append(_entry(os.path.join(folder, name)))
+    return tuple(entries)
+
+
+def _entry(path: str) -> tuple[str, int, int]:
+    try:
+        stat = tf.io.gfile.stat(path)
+    except tf.errors.NotFoundError:
+        # Removed or renamed since it was listed; the next look will differ.
+        return path, -1, 0
+    return path, int(stat.length), int(stat.mtime_nsec)

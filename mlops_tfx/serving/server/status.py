@@ -1,0 +1,33 @@
+"""ModelService.GetModelStatus."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tensorflow_serving.apis import get_model_status_pb2
+
+from mlops_tfx.serving.server import statuses
+from mlops_tfx.serving.server.states import StateBoard
+
+
+def get_model_status(board: StateBoard, request: Any) -> Any:
+    """Answers a GetModelStatusRequest: one version, or all, highest first. Raises StatusError."""
+    if not request.HasField("model_spec"):
+        raise statuses.missing_model_spec()
+    spec = request.model_spec
+    versions = board.versions(spec.name)
+    if spec.WhichOneof("version_choice") == "version":
+        versions = [state for state in versions if state.version == spec.version.value]
+        if not versions:
+            raise statuses.no_version(spec.name, spec.version.value)
+    elif not versions:
+        raise statuses.no_versions(spec.name)
+    response = get_model_status_pb2.GetModelStatusResponse()
+    for state in versions:
+        entry = response.model_version_status.add(version=state.version, state=int(state.state))
+        # Present also when all is well, with the code OK.
+        entry.status.SetInParent()
+        if state.error is not None:
+            entry.status.error_code = state.error.code.value[0]
+            entry.status.error_message = state.error.message
+    return response

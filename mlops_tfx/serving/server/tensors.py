@@ -1,0 +1,154 @@
+"""TensorProto to numpy and back, as TensorFlow's C++ does it: typed fields or tensor_content, last value repeated.
+
+Written for one-row requests, where ``tf.make_ndarray`` and ``tf.make_tensor_proto`` would cost more than the model.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.framework import types_pb2
+
+# dtype -> (numpy dtype, typed field of TensorProto)
+_NUMERIC: dict[int, tuple[Any, str]] = {
+    types_pb2.DT_FLOAT: (np.dtype(np.float32), "float_val"),
+    types_pb2.DT_DOUBLE: (np.dtype(np.float64), "double_val"),
+    types_pb2.DT_INT64: (np.dtype(np.int64), "int64_val"),
+    types_pb2.DT_INT32: (np.dtype(np.int32), "int_val"),
+    types_pb2.DT_BOOL: (np.dtype(np.bool_), "bool_val"),
+    types_pb2.DT_UINT8: (np.dtype(np.uint8), "int_val"),
+    types_pb2.DT_INT8: (np.dtype(np.int8), "int_val"),
+    types_pb2.DT_INT16: (np.dtype(np.int16), "int_val"),
+    types_pb2.DT_UINT16: (np.dtype(np.uint16), "int_val"),
+    types_pb2.DT_UINT32: (np.dtype(np.uint32), "uint32_val"),
+    types_pb2.DT_UINT64: (np.dtype(np.uint64), "uint64_val"),
+}
+# Floats of 16 bits travel as the integer of their bits.
+_HALF: dict[int, Any] = {
+    types_pb2.DT_HALF: np.dtype(np.float16),
+    types_pb2.DT_BFLOAT16: np.dtype(tf.bfloat16.as_numpy_dtype),
+}
+_COMPLEX: dict[int, tuple[Any, Any, str]] = {
+    types_pb2.DT_COMPLEX64: (np.dtype(np.complex64), np.dtype(np.float32), "scomplex_val"),
+    types_pb2.DT_COMPLEX128: (np.dtype(np.complex128), np.dtype(np.float64), "dcomplex_val"),
+}
+# A tensor whose single value is to be repeated further than this is not a request but an attack.
+_MAX_FILLED_BYTES = 1 << 31
+
+
+def dtype_name(dtype: int) -> str:
+    """Returns the name that TensorFlow's error texts use: ``float``, ``int64``, ``string``."""
+    return types_pb2.DataType.Name(dtype)[len("DT_") :].lower()
+
+
+def decode(proto: Any) -> Any:
+    """Returns the value of a TensorProto as an array.
+
+    Raises:
+        ValueError: shape, dtype and content do not fit each other.
+    """
+    if proto.tensor_shape.unknown_rank:
+        raise ValueError("the shape has no rank")
+    shape = [dim.size for dim in proto.tensor_shape.dim]
+    count = math.prod(shape)
+    if shape and min(shape) < 0:
+        raise ValueError(f"the shape {shape} has negative sizes")
+    dtype = proto.dtype
+    if dtype in _NUMERIC:
+        numpy_dtype, field = _NUMERIC[dtype]
+        return _decode_numbers(proto, numpy_dtype, numpy_dtype, field, count).reshape(shape)
+    if dtype == types_pb2.DT_STRING:
+        return _decode_strings(proto, count).reshape(shape)
+    if dtype in _HALF:
+        bits = _decode_numbers(proto, np.dtype(np.uint16), np.dtype(np.uint16), "half_val", count)
+        return bits.view(_HALF[dtype]).reshape(shape)
+    if dtype in _COMPLEX:
+        numpy_dtype, part, field = _COMPLEX[dtype]
+        if proto.tensor_content:
+            return _decode_numbers(proto, numpy_dtype, numpy_dtype, field, count).reshape(shape)
+        return _decode_numbers(proto, part, part, field, 2 * count).view(numpy_dtype).reshape(shape)
+    raise ValueError(f"dtype {dtype} is not supported")
+
+
+def _decode_numbers(proto: Any, dtype: Any, item: Any, field: str, count: int) -> Any:
+    content = proto.tensor_content
+    if content:
+        if len(content) != count * item.itemsize:
+            raise ValueError(f"{len(content)} bytes for {count} values of {item}")
+        return np.frombuffer(content, dtype)
+    values = getattr(proto, field)
+    given = len(values)
+    if given == count:
+        return np.fromiter(values, dtype, given)
+    if given > count:
+        return np.fromiter(values, dtype, given)[:count]
+    _check_filled(count * item.itemsize)
+    array = np.full(count, values[-1] if given else 0, dtype)
+    array[:given] = np.fromiter(values, dtype, given)
+    return array
+
+
+def _decode_strings(proto: Any, count: int) -> Any:
+    if proto.tensor_content:
+        values = _split_content(proto.tensor_content, count)
+    else:
+        values = list(proto.string_val)
+    given = len(values)
+    if given < count:
+        _check_filled(count * 8)
+    array = np.empty(count, object)
+    array[:given] = values[:count]
+    array[given:] = values[-1] if given else b""
+    return array
+
+
+def _split_content(content: bytes, count: int) -> list[bytes]:
+    # All lengths as varints, then all bytes.
+    lengths, position = [], 0
+    for _ in range(count):
+        length, shift = 0, 0
+        while True:
+            if position >= len(content):
+                raise ValueError("the string content ends early")
+            byte = content[position]
+            position += 1
+            length |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                break
+        lengths.append(length)
+    if position + sum(lengths) != len(content):
+        raise ValueError("the lengths in the string content do not add up")
+    values = []
+    for length in lengths:
+        values.append(content[position : position + length])
+        position += length
+    return values
+
+
+def _check_filled(size: int) -> None:
+    if size > _MAX_FILLED_BYTES:
+        raise ValueError(f"{size} bytes from a shape without as many values")
+
+
+def encode(value: Any, dtype: int, proto: Any) -> None:
+    """Writes an array into the typed field of a TensorProto."""
+    proto.dtype = dtype
+    array = np.asarray(value, object) if dtype == types_pb2.DT_STRING else np.asarray(value)
+    dims = proto.tensor_shape.dim
+    for size in array.shape:
+        dims.add().size = size
+    if dtype in _NUMERIC:
+        getattr(proto, _NUMERIC[dtype][1]).extend(array.ravel().tolist())
+    elif dtype == types_pb2.DT_STRING:
+        proto.string_val.extend(array.ravel().tolist())
+    elif dtype in _HALF:
+        proto.half_val.extend(np.ascontiguousarray(array).view(np.uint16).ravel().tolist())
+    elif dtype in _COMPLEX:
+        _, part, field = _COMPLEX[dtype]
+        getattr(proto, field).extend(np.ascontiguousarray(array).ravel().view(part).tolist())
+    else:
+        proto.CopyFrom(tf.make_tensor_proto(value))
