@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from tensorflow_metadata.proto.v0 import anomalies_pb2, schema_pb2, statistics_pb2
 
-ANOMALIES_FILE = "SchemaDiff.pb"
 READABLE_FILE = "anomalies.json"
 _SHOWN = 5  # example values per anomaly
 _COUNTED = 1000  # distinct offending values after which no more are collected
@@ -96,9 +95,9 @@ class ExampleValidator(Component):
     anomalies = Output(ExampleAnomalies)
 
     def run(self) -> None:
-        from mlops_tfx.io.protos import read_schema
+        from mlops_tfx.io.protos import SCHEMA_FILE, read_schema
 
-        schema = read_schema(self.schema)
+        schema = read_schema(f"{self.schema.uri}/{SCHEMA_FILE}")
         self._check_environment(schema)
         splits = self.statistics.kept_splits(self.exclude_splits)
         self.anomalies.splits = splits
@@ -124,9 +123,9 @@ class ExampleValidator(Component):
         """Validates one split, writes what was found and returns it."""
         import tensorflow_data_validation as tfdv
 
-        from mlops_tfx.io.protos import read_statistics
+        from mlops_tfx.io.protos import ANOMALIES_FILE, write_anomalies
 
-        statistics = read_statistics(self.statistics, split)
+        statistics = _read(self.statistics, split)
         found = tfdv.validate_statistics(
             statistics,
             schema,
@@ -137,7 +136,7 @@ class ExampleValidator(Component):
         )
         anomalies = list(self._explain(found, statistics, schema, split))
         folder = self.anomalies.path(split)
-        filesystem.write_bytes(f"{folder}/{ANOMALIES_FILE}", found.SerializeToString(deterministic=True))
+        write_anomalies(f"{folder}/{ANOMALIES_FILE}", found)
         readable = {"split": split, "blessed": not anomalies, "anomalies": [asdict(a) for a in anomalies]}
         readable["drift_and_skew"] = _comparisons(found)
         filesystem.write_bytes(f"{folder}/{READABLE_FILE}", json.dumps(readable, indent=2).encode())
@@ -150,6 +149,10 @@ class ExampleValidator(Component):
         schema: schema_pb2.Schema,
         split: str,
     ) -> Iterator[Anomaly]:
+        if not statistics.datasets[0].num_examples:
+            # TFDV finds nothing wrong with no data at all; TFX blesses it.
+            yield Anomaly("", "ERROR", ("NO_DATA_IN_SPAN",), f"The split {split!r} has no rows.")
+            return
         if found.HasField("dataset_anomaly_info"):
             yield _anomaly("", found.dataset_anomaly_info)
         declared = {feature.name: feature for feature in schema.feature}
@@ -330,16 +333,21 @@ def _comparisons(found: anomalies_pb2.Anomalies) -> list[dict[str, Any]]:
     ]
 
 
+def _read(artifact: ExampleStatistics, split: str) -> statistics_pb2.DatasetFeatureStatisticsList:
+    from mlops_tfx.io.protos import STATISTICS_FILE, read_statistics
+
+    statistics: statistics_pb2.DatasetFeatureStatisticsList = read_statistics(f"{artifact.path(split)}/{STATISTICS_FILE}")
+    return statistics
+
+
 def _control(artifact: ExampleStatistics | None, name: str, split: str) -> Any:
     """Statistics to compare a split with: those of the same name, or the only ones there are."""
-    from mlops_tfx.io.protos import read_statistics
-
     if artifact is None:
         return None
     if split in artifact.splits:
-        return read_statistics(artifact, split)
+        return _read(artifact, split)
     if len(artifact.splits) == 1:
-        return read_statistics(artifact, artifact.splits[0])
+        return _read(artifact, artifact.splits[0])
     raise ArtifactError(
         f"input {name!r}: expected statistics of split {split!r}, or of a single split, received "
         f"splits={artifact.splits!r} at {artifact.uri!r}; leave the split out with exclude_splits=[{split!r}]"

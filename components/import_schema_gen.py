@@ -8,8 +8,6 @@ from mlops_tfx import filesystem
 from mlops_tfx.artifacts import Schema
 from mlops_tfx.component import Component, Output
 
-SCHEMA_FILE = "schema.pbtxt"
-
 
 class ImportSchemaGen(Component):
     """Copies a schema file into a Schema artifact, comments and all, once it is known to parse.
@@ -33,7 +31,7 @@ class ImportSchemaGen(Component):
         return {f"file {self.schema_file}": filesystem.digest(self.schema_file) if there else "missing"}
 
     def run(self) -> None:
-        from mlops_tfx.io.protos import read_schema
+        from mlops_tfx.io.protos import SCHEMA_FILE, read_schema
 
         read_schema(self.schema_file)
         filesystem.copy_tree(self.schema_file, f"{self.schema.uri}/{SCHEMA_FILE}")

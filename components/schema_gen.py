@@ -28,11 +28,12 @@ class SchemaGen(Component):
     def run(self) -> None:
         import tensorflow_data_validation as tfdv
 
-        from mlops_tfx.io.protos import read_statistics, write_schema
+        from mlops_tfx.io.protos import SCHEMA_FILE, STATISTICS_FILE, read_statistics, write_schema
 
-        first, *others = self.statistics.kept_splits(self.exclude_splits)
-        schema = tfdv.infer_schema(read_statistics(self.statistics, first), self.infer_feature_shape)
-        for split in others:
+        splits = self.statistics.kept_splits(self.exclude_splits)
+        first, *others = (read_statistics(f"{self.statistics.path(split)}/{STATISTICS_FILE}") for split in splits)
+        schema = tfdv.infer_schema(first, self.infer_feature_shape)
+        for statistics in others:
             # update_schema only widens: a shape that the first split has may be dropped here, none is inferred.
-            schema = tfdv.update_schema(schema, read_statistics(self.statistics, split))
-        write_schema(self.schema, schema)
+            schema = tfdv.update_schema(schema, statistics)
+        write_schema(f"{self.schema.uri}/{SCHEMA_FILE}", schema)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pydantic import Field
 
-from mlops_tfx import filesystem
 from mlops_tfx.artifacts import Examples, ExampleStatistics, Schema
 from mlops_tfx.component import Component, Input, OptionalInput, Output
 from mlops_tfx.config import Config
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import tensorflow_data_validation as tfdv
     from tensorflow_metadata.proto.v0.statistics_pb2 import DatasetFeatureStatisticsList
-
-STATISTICS_FILE = "FeatureStats.pb"
 
 
 class StatsOptions(Config):
@@ -120,7 +117,7 @@ class StatisticsGen(Component):
         """TFDV's options; a new object every time, because GenerateStatistics changes what it is given."""
         import tensorflow_data_validation as tfdv
 
-        from mlops_tfx.io.protos import read_schema
+        from mlops_tfx.io.protos import SCHEMA_FILE, read_schema
 
         given = self.stats_options
         if given is None or isinstance(given, StatsOptions):
@@ -128,7 +125,7 @@ class StatisticsGen(Component):
         else:
             options = tfdv.StatsOptions.from_json(given if isinstance(given, str) else given.to_json())
         if self.schema is not None:
-            options.schema = read_schema(self.schema)
+            options.schema = read_schema(f"{self.schema.uri}/{SCHEMA_FILE}")
         return options
 
     def _add_split(self, pipeline: beam.Pipeline, split: str) -> None:
@@ -149,6 +146,8 @@ class StatisticsGen(Component):
         _ = statistics | f"Write[{split}]" >> beam.Map(_write, path=self._path(split))
 
     def _path(self, split: str) -> str:
+        from mlops_tfx.io.protos import STATISTICS_FILE
+
         return f"{self.statistics.path(split)}/{STATISTICS_FILE}"
 
     def _check_rows(self, split: str, sample_rate: float) -> None:
@@ -156,7 +155,7 @@ class StatisticsGen(Component):
         from mlops_tfx.io.examples import count_rows
         from mlops_tfx.io.protos import read_statistics
 
-        counted = read_statistics(self.statistics, split).datasets[0].num_examples
+        counted = read_statistics(self._path(split)).datasets[0].num_examples
         rows = count_rows(self.examples, split)
         if not counted:
             why = f"sample_rate={sample_rate} left none of its {rows} rows" if rows else "it has none"
@@ -183,7 +182,9 @@ def sample_rows(batch: pa.RecordBatch, rate: float) -> pa.RecordBatch:
 
 
 def _write(statistics: DatasetFeatureStatisticsList, path: str) -> None:
-    filesystem.write_bytes(path, statistics.SerializeToString(deterministic=True))
+    from mlops_tfx.io.protos import write_statistics
+
+    write_statistics(path, statistics)
 
 
 def _look_at(options: StatsOptions | TfdvStatsOptions | str | None) -> tuple[str | None, bool]:
