@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from mlops_tfx import filesystem
-from mlops_tfx.errors import ArtifactError, did_you_mean
+from mlops_tfx.errors import ArtifactError, ConfigError, did_you_mean
 
 PropertyValue = int | float | str
 
@@ -144,6 +144,20 @@ class _SplitArtifact(Artifact):
             hint = did_you_mean(split, self.splits)
             raise ArtifactError(f"{self.TYPE_NAME} at {self.uri!r} has no split {split!r}{hint}")
         return os.path.join(self.uri, f"Split-{split}")
+
+    def kept_splits(self, excluded: Sequence[str] | None) -> list[str]:
+        """Returns the splits without the excluded ones. Raises ConfigError for an unknown one, or if none is left."""
+        for split in excluded or ():
+            if split not in self.splits:
+                hint = did_you_mean(split, self.splits)
+                raise ConfigError(f"exclude_splits: {self.TYPE_NAME} at {self.uri!r} has no split {split!r}{hint}")
+        kept = [split for split in self.splits if split not in (excluded or ())]
+        if not kept:
+            raise ConfigError(
+                f"{self.TYPE_NAME} at {self.uri!r}: expected at least one split to work on, received "
+                f"splits={self.splits!r}, exclude_splits={list(excluded or ())!r}"
+            )
+        return kept
 
 
 _SPAN = {"span": Property(PropertyType.INT)}
