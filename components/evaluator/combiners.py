@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mlops_tfx.components.evaluator.pairing import Array, NotVectorizable, Pairs, PairSpec, Rows, pair
+from mlops_tfx.errors import DataError
 
 
 class ArrayCombiner(ABC):
@@ -108,10 +109,10 @@ def refuse_custom_pairs(settings: Mapping[str, Any]) -> None:
 
 
 def check_fractional(labels: Array) -> None:
-    """Raises ValueError for labels that are no probabilities; TFMA allows a rounding error of 1e-7."""
+    """Raises DataError for labels that are no probabilities; TFMA allows a rounding error of 1e-7."""
     wrong = labels[~((labels >= -1e-7) & (labels <= 1 + 1e-7))]
     if wrong.size:
-        raise ValueError(f"expected labels from 0 to 1 for a binary metric, received label={wrong.flat[0]}")
+        raise DataError(f"expected labels from 0 to 1 for a binary metric, received label={wrong.flat[0]}")
 
 
 class ExampleCount(ArrayCombiner):
@@ -283,7 +284,7 @@ class ClassWeights(ArrayCombiner):
         if labels.shape[1] == 1:
             labels = (labels == np.array([ids])).astype(np.float64)
         elif max(ids) >= labels.shape[1]:
-            raise ValueError(f"expected labels of more than {max(ids)} classes, received {labels.shape[1]}")
+            raise DataError(f"expected labels of more than {max(ids)} classes, received {labels.shape[1]}")
         else:
             labels = labels[:, list(ids)]
         return np.asarray(state + (labels * weights).sum(axis=0, dtype=np.float64))

@@ -8,6 +8,7 @@ import numpy as np
 
 from mlops_tfx.components.evaluator.combiners import ArrayCombiner, PairCache, check_fractional, refuse_custom_pairs
 from mlops_tfx.components.evaluator.pairing import Array, NotVectorizable, Rows
+from mlops_tfx.errors import DataError
 
 # Weights below this many thresholds x rows are compared in one array.
 _MAX_COMPARISONS = 1 << 22
@@ -140,7 +141,7 @@ class MultiClassConfusionMatrices(ArrayCombiner):
     def columns(self, rows: Rows, pairs: PairCache) -> tuple[Array, ...]:
         labels, predictions, weights = super().columns(rows, pairs)
         if predictions.shape[1] < 2:
-            raise ValueError(f"expected several predictions a row for a multi-class matrix, received {predictions.shape[1]}")
+            raise DataError(f"expected several predictions a row for a multi-class matrix, received {predictions.shape[1]}")
         if labels.dtype.kind not in "iufb":
             raise NotVectorizable("labels are not numbers")
         actual = labels.argmax(axis=1) if labels.shape[1] > 1 else labels[:, 0].astype(np.int64)

@@ -42,13 +42,14 @@ _SMALL_SLICE = (
 
 @dataclass(frozen=True)
 class Plan:
-    """TFMA's computations for a configuration, each once and in TFMA's order."""
+    """TFMA's computations for a configuration, each once and in TFMA's order; ``names`` are the metrics' names."""
 
     combining: tuple[ArrayCombiner, ...]
     derived: tuple[Any, ...]
     last: tuple[Any, ...]
     baseline_name: str | None
     min_slice_size: int
+    names: frozenset[str]
 
 
 def plan_metrics(eval_config: Any, schema: Any = None) -> Plan:
@@ -74,6 +75,7 @@ def plan_metrics(eval_config: Any, schema: Any = None) -> Plan:
         last=tuple(last),
         baseline_name=baseline.name if baseline is not None else None,
         min_slice_size=eval_config.options.min_slice_size.value,
+        names=frozenset(key.name for computation in unique for key in getattr(computation, "keys", ())),
     )
 
 

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mlops_tfx.errors import DataError
+
 Array = npt.NDArray[Any]
 
 # Where TFMA looks for the prediction in a model's outputs when no prediction_key is given.
@@ -85,7 +87,7 @@ def one_hot(labels: Array, classes: int) -> Array:
     ids = labels.reshape(-1).astype(np.int64)
     if ids.size and (ids.min() < -1 or ids.max() >= classes):
         wrong = ids[(ids < -1) | (ids >= classes)][0]
-        raise ValueError(f"expected labels from 0 to {classes - 1} (the model has {classes} classes), received {wrong}")
+        raise DataError(f"expected labels from 0 to {classes - 1} (the model has {classes} classes), received {wrong}")
     return np.eye(classes + 1)[ids][:, :classes]
 
 
@@ -100,7 +102,7 @@ def _look_up(rows: Rows, spec: PairSpec) -> tuple[Any, Any, Any]:
         weight = np.ones((rows.count, 1), np.float32)
     for kind, value in (("label", label), ("weight", weight)):
         if isinstance(value, Mapping):
-            raise ValueError(
+            raise DataError(
                 f"the model's {kind}s come per output ({', '.join(value)}), but the metric names no output: set "
                 "MetricsSpec.output_names"
             )
@@ -115,7 +117,7 @@ def _required(value: Any, name: str) -> Any:
     if not isinstance(value, Mapping):
         return value
     if name not in value:
-        raise ValueError(f"expected predictions for {name!r}, the model gives {', '.join(sorted(value))}")
+        raise DataError(f"expected predictions for {name!r}, the model gives {', '.join(sorted(value))}")
     return value[name]
 
 
@@ -131,7 +133,7 @@ def _label_and_prediction(label: Any, prediction: Any, prediction_key: str) -> t
         if label.size and (label == -1).any():
             label = one_hot(label, prediction.shape[-1])
     if label.dtype.kind in "OSU":
-        raise ValueError(
+        raise DataError(
             f"the label is text ({label.flat[0]!r}), and the model's outputs hold no class vocabulary to number it by "
             "(expected `all_classes`, or `scores` with `classes`): let the model return one, or evaluate a numeric label, "
             "for example through ModelSpec.preprocessing_function_names"
@@ -151,7 +153,7 @@ def _one_output(outputs: Mapping[str, Array], prediction_key: str) -> Array:
     wanted = [prediction_key] if prediction_key else [key for key in DEFAULT_PREDICTION_KEYS if key in outputs]
     if not wanted or wanted[0] not in outputs:
         asked = f"ModelSpec.prediction_key={prediction_key!r}" if prediction_key else "no ModelSpec.prediction_key"
-        raise ValueError(f"expected one prediction per row, the model gives {', '.join(sorted(outputs))} and there is {asked}")
+        raise DataError(f"expected one prediction per row, the model gives {', '.join(sorted(outputs))} and there is {asked}")
     return outputs[wanted[0]]
 
 
@@ -177,7 +179,7 @@ def _as_rows(values: Array) -> Array:
 def _select(label: Array, prediction: Array, spec: PairSpec) -> tuple[Array, Array]:
     for name, k in (("k", spec.k), ("top_k", spec.top_k)):
         if k is not None and prediction.shape[-1] < k:
-            raise ValueError(f"expected at least {k} predictions a row for {name}={k}, received {prediction.shape[-1]}")
+            raise DataError(f"expected at least {k} predictions a row for {name}={k}, received {prediction.shape[-1]}")
     if spec.k is not None:
         index = np.argpartition(prediction, -spec.k, axis=-1)[:, -spec.k][:, None]
         label = _dense(label, prediction)
@@ -201,7 +203,7 @@ def _best(label: Array, prediction: Array, top_k: int, aggregated: bool) -> tupl
 
 def _one_class(label: Array, prediction: Array, class_id: int) -> tuple[Array, Array]:
     if not 0 <= class_id < prediction.shape[-1]:
-        raise ValueError(f"expected a class id below {prediction.shape[-1]}, received class_id={class_id}")
+        raise DataError(f"expected a class id below {prediction.shape[-1]}, received class_id={class_id}")
     if label.shape[-1] != prediction.shape[-1]:
         if label.shape[-1] != 1:
             raise NotVectorizable(f"labels of shape {label.shape} for predictions of shape {prediction.shape}")
@@ -232,7 +234,7 @@ def _flatten(label: Array, prediction: Array, weight: Array, spec: PairSpec) -> 
     if weight.shape[1] == 1:
         weight = np.repeat(weight, values, axis=1)
     elif weight.shape[1] != values:
-        raise ValueError(f"expected 1 or {values} weights a row, received {weight.shape[1]}")
+        raise DataError(f"expected 1 or {values} weights a row, received {weight.shape[1]}")
     if spec.class_weights:
         factors = dict(spec.class_weights)
         weight = weight * np.array([factors.get(i, 0.0) for i in range(values)])

@@ -9,29 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mlops_tfx import filesystem
-from mlops_tfx.components.evaluator.slices import SliceKey, text_of
-from mlops_tfx.errors import ArtifactError
+from mlops_tfx.components.evaluator.report import METRICS_JSON, text_of
+from mlops_tfx.components.evaluator.slices import SliceKey
 
-METRICS_JSON = "metrics.json"
 _SHARD = "-00000-of-00001.tfrecord"
 
 SliceMetrics = tuple[SliceKey, Mapping[Any, Any]]
-
-
-def read_metrics(uri: str) -> list[dict[str, Any]]:
-    """Reads the scalar metrics of a ModelEvaluation artifact, without TFMA.
-
-    Returns rows such as ``{"slice": "carrier=AA", "metric": "auc", "value": 0.79}``, all rows together ("Overall") first.
-    Metrics of several models or outputs, per class, top k or differences carry ``model``, ``output``, ``sub_key``,
-    ``weighted`` or ``is_diff`` as well. A value that is no number is None.
-
-    Raises ArtifactError if ``uri`` holds no evaluation.
-    """
-    path = os.path.join(uri, METRICS_JSON)
-    if not filesystem.exists(path):
-        raise ArtifactError(f"expected the output of Evaluator in {uri!r}, found no {METRICS_JSON} there")
-    rows: list[dict[str, Any]] = json.loads(filesystem.read_bytes(path))["rows"]
-    return rows
 
 
 def write_results(uri: str, slices: Sequence[SliceMetrics], eval_config: Any, locations: EvalLocations) -> Any:

@@ -156,8 +156,3 @@ def _number(text: str) -> Any:
         return float(text) if "." in text else int(text)
     except ValueError:
         return text
-
-
-def text_of(key: SliceKey) -> str:
-    """The slice for people: ``carrier=AA, origin=JFK``, or ``Overall``."""
-    return ", ".join(f"{name}={value}" for name, value in key) or "Overall"
