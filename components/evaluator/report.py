@@ -1,0 +1,34 @@
+"""The result of an evaluation for people: read and named without TFMA."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from mlops_tfx import filesystem
+from mlops_tfx.errors import ArtifactError
+
+METRICS_JSON = "metrics.json"
+
+
+def read_metrics(uri: str) -> list[dict[str, Any]]:
+    """Reads the scalar metrics of a ModelEvaluation artifact, without TFMA.
+
+    Returns rows such as ``{"slice": "carrier=AA", "metric": "auc", "value": 0.79}``, all rows together ("Overall") first.
+    Metrics of several models or outputs, per class, top k or differences carry ``model``, ``output``, ``sub_key``,
+    ``weighted`` or ``is_diff`` as well. A value that is no number is None.
+
+    Raises ArtifactError if ``uri`` holds no evaluation.
+    """
+    path = os.path.join(uri, METRICS_JSON)
+    if not filesystem.exists(path):
+        raise ArtifactError(f"expected the output of Evaluator in {uri!r}, found no {METRICS_JSON} there")
+    rows: list[dict[str, Any]] = json.loads(filesystem.read_bytes(path))["rows"]
+    return rows
+
+
+def text_of(key: Sequence[tuple[str, Any]]) -> str:
+    """The slice for people: ``carrier=AA, origin=JFK``, or ``Overall``."""
+    return ", ".join(f"{name}={value}" for name, value in key) or "Overall"

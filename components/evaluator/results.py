@@ -1,0 +1,130 @@
+"""The files of an evaluation: TFMA's own, and a small ``metrics.json`` that is read without TFMA."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from mlops_tfx import filesystem
+from mlops_tfx.components.evaluator.report import METRICS_JSON, text_of
+from mlops_tfx.components.evaluator.slices import SliceKey
+
+_SHARD = "-00000-of-00001.tfrecord"
+
+SliceMetrics = tuple[SliceKey, Mapping[Any, Any]]
+
+
+def write_results(uri: str, slices: Sequence[SliceMetrics], eval_config: Any, locations: EvalLocations) -> Any:
+    """Writes metrics, plots, attributions, validations and configuration as TFMA does; returns the ValidationResult."""
+    from tensorflow_model_analysis.metrics.metric_types import PlotKey
+    from tensorflow_model_analysis.writers import metrics_plots_and_validations_writer as writer
+
+    metrics = [(key, {name: v for name, v in values.items() if not isinstance(name, PlotKey)}) for key, values in slices]
+    plots = [(key, {name: v for name, v in values.items() if isinstance(name, PlotKey)}) for key, values in slices]
+    write_records(uri, "metrics", [writer.convert_slice_metrics_to_proto(item, None) for item in metrics])
+    write_records(uri, "plots", [writer.convert_slice_plots_to_proto(item, None) for item in plots])
+    write_records(uri, "attributions", [writer.convert_slice_attributions_to_proto((key, {})) for key, _ in slices])
+    validation = _validate(metrics, eval_config)
+    write_records(uri, "validations", [validation], suffix=".tfrecord")
+    locations.write(uri, eval_config)
+    return validation
+
+
+class EvalLocations:
+    """Where examples and models lay, for ``eval_config.json``; TFMA only shows them."""
+
+    def __init__(self, data_location: str, file_format: str, models: Mapping[str, str]) -> None:
+        self.data_location, self.file_format, self.models = data_location, file_format, dict(models)
+
+    def write(self, uri: str, eval_config: Any) -> None:
+        """Writes ``eval_config.json``, unless the configuration says not to."""
+        from google.protobuf import json_format
+        from tensorflow_model_analysis import version
+        from tensorflow_model_analysis.proto import config_pb2
+
+        if "eval_config" in eval_config.options.disabled_outputs.values:
+            return
+        run = config_pb2.EvalRun(
+            eval_config=eval_config,
+            version=version.VERSION,
+            data_location=self.data_location,
+            file_format=self.file_format,
+            model_locations=self.models or {"": "<unknown>"},
+        )
+        filesystem.write_bytes(os.path.join(uri, "eval_config.json"), (json_format.MessageToJson(run) + "\n").encode())
+
+
+def write_records(uri: str, name: str, messages: Iterable[Any], suffix: str = _SHARD) -> None:
+    """Writes protos as one TFRecord file."""
+    import tensorflow as tf
+
+    filesystem.makedirs(uri)
+    with tf.io.TFRecordWriter(os.path.join(uri, name + suffix)) as records:
+        for message in messages:
+            records.write(message.SerializeToString(deterministic=True))
+
+
+def _validate(metrics: Sequence[SliceMetrics], eval_config: Any) -> Any:
+    """TFMA's verdict on all slices, by TFMA's own code."""
+    from tensorflow_model_analysis.evaluators import metrics_validator
+    from tensorflow_model_analysis.writers.metrics_plots_and_validations_writer import CombineValidations
+
+    combine = CombineValidations(eval_config)
+    verdict = combine.create_accumulator()
+    for item in metrics:
+        verdict = combine.add_input(verdict, metrics_validator.validate_metrics(item, eval_config))
+    return combine.extract_output(verdict)
+
+
+def write_metrics_json(uri: str, report: Mapping[str, Any]) -> None:
+    """Writes ``metrics.json`` beside TFMA's files, from the metrics that lie there."""
+    rows = [row for message in _read_metrics(uri) for row in _rows(message)]
+    text = json.dumps({**report, "rows": rows}, indent=1, ensure_ascii=False)
+    filesystem.write_bytes(os.path.join(uri, METRICS_JSON), text.encode())
+
+
+def _read_metrics(uri: str) -> list[Any]:
+    from tensorflow_model_analysis.writers import metrics_plots_and_validations_writer as writer
+
+    return sorted(writer.load_and_deserialize_metrics(uri), key=lambda m: (len(m.slice_key.single_slice_keys), str(m)))
+
+
+def _rows(message: Any) -> list[dict[str, Any]]:
+    from tensorflow_model_analysis.slicer import slicer_lib
+
+    if message.HasField("cross_slice_key"):
+        keys = slicer_lib.deserialize_cross_slice_key(message.cross_slice_key)
+        name = " vs ".join(text_of(key) for key in keys)
+    else:
+        name = text_of(slicer_lib.deserialize_slice_key(message.slice_key))
+    return [
+        {"slice": name, **metric_name(item.key), "value": _number(item.value.double_value.value)}
+        for item in message.metric_keys_and_values
+        if item.value.WhichOneof("type") == "double_value"
+    ]
+
+
+def metric_name(key: Any) -> dict[str, Any]:
+    """What names a metric, from its MetricKey proto: ``metric``, and what else distinguishes it."""
+    name: dict[str, Any] = {"metric": key.name}
+    if key.model_name:
+        name["model"] = key.model_name
+    if key.output_name:
+        name["output"] = key.output_name
+    for part in ("class_id", "k", "top_k"):
+        if key.sub_key.HasField(part):
+            name["sub_key"] = f"{part}={getattr(key.sub_key, part).value}"
+    if key.aggregation_type.ByteSize():
+        name["aggregation"] = key.aggregation_type.ListFields()[0][0].name
+    if key.example_weighted.value:
+        name["weighted"] = True
+    if key.is_diff:
+        name["is_diff"] = True
+    return name
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None

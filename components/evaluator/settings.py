@@ -1,0 +1,133 @@
+"""The configuration of an evaluation: read in any of its forms, completed as TFX completes it, and checked."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from mlops_tfx import filesystem
+from mlops_tfx.errors import ConfigError, did_you_mean
+from mlops_tfx.eval_config import EvalConfig
+
+_PROTO_NAME = "tensorflow_model_analysis.EvalConfig"
+
+
+def config_problem(value: Any) -> str | None:
+    """What is wrong with a value given as ``eval_config``, or None; imports no TFMA."""
+    if isinstance(value, EvalConfig) or _is_proto(value):
+        return None
+    if not isinstance(value, Mapping):
+        return (
+            "eval_config: expected mlops_tfx.eval_config.EvalConfig, tfma.EvalConfig or a dict of its shape, received "
+            f"{type(value).__name__} {value!r}"
+        )
+    try:
+        EvalConfig(**value)
+    except ConfigError as error:
+        return f"eval_config: {error}"
+    return None
+
+
+def _is_proto(value: Any) -> bool:
+    return str(getattr(getattr(value, "DESCRIPTOR", None), "full_name", "")) == _PROTO_NAME
+
+
+def eval_config_proto(
+    value: Any, *, has_baseline: bool, fairness_indicator_thresholds: Sequence[float] | None = None
+) -> Any:
+    """Returns the ``tfma.EvalConfig`` that is evaluated, with TFX's defaults.
+
+    Without a baseline model, baseline specs and change thresholds are dropped, as TFX does on a pipeline's first run.
+
+    Raises:
+        ConfigError: TFMA refuses it, or it names a metric that does not exist.
+    """
+    from tensorflow_model_analysis.utils import config_util
+
+    given = value if _is_proto(value) else (value if isinstance(value, EvalConfig) else EvalConfig(**value)).to_proto()
+    config = type(given)()
+    config.CopyFrom(given)
+    if fairness_indicator_thresholds:
+        indicators = config.metrics_specs.add().metrics.add(class_name="FairnessIndicators")
+        indicators.config = json.dumps({"thresholds": list(fairness_indicator_thresholds)})
+    config = config_util.update_eval_config_with_defaults(config, has_baseline=has_baseline, rubber_stamp=True)
+    try:
+        config_util.verify_eval_config(config)
+    except ValueError as error:
+        raise ConfigError(f"eval_config: {error}") from error
+    if len(config.model_specs) > 2:
+        raise ConfigError(f"expected one model and at most one baseline, received {len(config.model_specs)} model_specs")
+    _check_metric_classes(config)
+    return config
+
+
+def _check_metric_classes(config: Any) -> None:
+    known = None
+    for metric in (metric for spec in config.metrics_specs for metric in spec.metrics):
+        if metric.module:
+            continue
+        known = known or metric_classes()
+        if metric.class_name not in known:
+            hint = did_you_mean(metric.class_name, known)
+            # The whole list is several hundred names long.
+            hint = hint if "did you mean" in hint else "; see tfma.metrics and tf_keras.metrics for the names"
+            raise ConfigError(f"unknown metric MetricConfig(class_name={metric.class_name!r}){hint}")
+
+
+def metric_classes() -> set[str]:
+    """Names that MetricConfig.class_name may have without a module: TFMA's metrics, Keras' metrics and losses."""
+    from tensorflow_model_analysis.metrics import metric_types
+    from tensorflow_model_analysis.utils.keras_lib import tf_keras
+
+    keras = {
+        name
+        for module, base in ((tf_keras.metrics, tf_keras.metrics.Metric), (tf_keras.losses, tf_keras.losses.Loss))
+        for name, item in vars(module).items()
+        if isinstance(item, type) and issubclass(item, base)
+    }
+    return keras | set(metric_types.registered_metrics())
+
+
+def has_thresholds(config: Any) -> bool:
+    """Whether anything is to be validated. Without a threshold TFX gives no blessing, so that none is given by mistake."""
+    from tensorflow_model_analysis.metrics import metric_specs
+
+    return bool(metric_specs.metric_thresholds_from_metrics_specs(config.metrics_specs, eval_config=config))
+
+
+def check_threshold_names(config: Any, computed: Iterable[str]) -> None:
+    """Raises ConfigError for thresholds (given by metric name) on a metric that is not computed."""
+    names = {name for name in computed if not name.startswith("_")}
+    for spec in config.metrics_specs:
+        for field in ("thresholds", "per_slice_thresholds", "cross_slice_thresholds"):
+            for name in getattr(spec, field):
+                if name not in names:
+                    raise ConfigError(
+                        f"MetricsSpec.{field} has a threshold for {name!r}, which is not computed{did_you_mean(name, names)}"
+                    )
+
+
+def needs_tfma(config: Any, model_paths: Iterable[str]) -> str | None:
+    """Why only TFMA's own pipeline can evaluate this, or None."""
+    options = config.options
+    reasons = {
+        "confidence intervals": options.compute_confidence_intervals.value,
+        "cross slices": bool(config.cross_slicing_specs),
+        "slices by SQL": any(spec.slice_keys_sql for spec in config.slicing_specs),
+        "metrics per query": any(spec.query_key for spec in config.metrics_specs),
+        "model types other than tf_generic": any(s.model_type not in ("", "tf_generic") for s in config.model_specs),
+        "no metrics of its own": not config.metrics_specs,
+        "metrics compiled into a Keras 2 model": _has_compiled_metrics(config, model_paths),
+    }
+    return next((reason for reason, applies in reasons.items() if applies), None)
+
+
+def _has_compiled_metrics(config: Any, model_paths: Iterable[str]) -> bool:
+    # TFMA finds them by loading the model with tf.keras, which reads SavedModels only where it is Keras 2.
+    if os.environ.get("TF_USE_LEGACY_KERAS", "").lower() not in ("1", "true"):
+        return False
+    options = config.options
+    wanted = not options.HasField("include_default_metrics") or options.include_default_metrics.value
+    return wanted and any(filesystem.exists(os.path.join(path, "keras_metadata.pb")) for path in model_paths)
