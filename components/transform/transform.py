@@ -1,0 +1,225 @@
+"""Transform, the component."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from mlops_tfx import filesystem
+from mlops_tfx.artifacts import (
+    ExampleAnomalies,
+    Examples,
+    ExampleStatistics,
+    Schema,
+    TransformCache,
+    TransformGraph,
+)
+from mlops_tfx.component import Component, Input, Inputs, OptionalInput, Output
+from mlops_tfx.components.transform.splits import EMPTY_ANALYZE, Splits, resolve_splits
+from mlops_tfx.components.transform.stats_type import StatsType
+from mlops_tfx.config import SplitsConfig
+
+if TYPE_CHECKING:
+    from mlops_tfx.components.transform.analysis import Analysis, Cache
+    from mlops_tfx.components.transform.preprocessing import PreprocessingFn
+    from mlops_tfx.components.transform.tensors import FunctionShape
+
+_STATISTICS_OUTPUTS = frozenset(
+    {
+        "pre_transform_schema",
+        "pre_transform_stats",
+        "post_transform_schema",
+        "post_transform_stats",
+        "post_transform_anomalies",
+    }
+)
+
+
+class Transform(Component):
+    """Preprocesses examples with TensorFlow Transform.
+
+    The user's ``preprocessing_fn(inputs[, custom_config])`` maps raw features to transformed ones. What it needs to
+    know of the whole data (means, vocabularies, quantiles) is learned from the analyzed splits; the result is a graph
+    that transforms examples here, and later, inside the exported model, the requests.
+
+    Args:
+        examples: one or several artifacts with the same splits, in one payload format.
+        schema: the schema of the raw data.
+        module_file: a Python file that defines ``preprocessing_fn`` and, if wanted, ``stats_options_updater_fn``.
+        preprocessing_fn: the function, or its dotted path; instead of ``module_file``.
+        splits_config: splits to analyze, and to transform; by default 'train', and all.
+        analyzer_cache: an ``updated_analyzer_cache`` of an earlier run: data analyzed then is not analyzed again.
+        materialize: whether to write the transformed examples.
+        disable_analyzer_cache: whether to leave out ``updated_analyzer_cache``.
+        force_tf_compat_v1: whether to trace ``preprocessing_fn`` as a TF 1 graph.
+        custom_config: handed to the user's functions if they have an argument of this name.
+        disable_statistics: whether to leave out the statistics before and after.
+        stats_options_updater_fn: ``(StatsType, tfdv.StatsOptions) -> tfdv.StatsOptions``, or its dotted path; with
+            ``preprocessing_fn`` only.
+
+    Outputs:
+        transform_graph: for ``tft.TFTransformOutput``.
+        transformed_examples: ``Split-{name}/transformed_examples-*``, in the payload format of the input.
+        updated_analyzer_cache: what the analyzers found, by content of the data.
+        pre_transform_schema, pre_transform_stats: of the analyzed splits, before the transformation.
+        post_transform_schema, post_transform_stats, post_transform_anomalies: of the transformed splits, after it.
+    """
+
+    examples: Inputs[Examples]
+    schema: Input[Schema]
+    module_file: str | None = None
+    preprocessing_fn: str | Callable[..., Any] | None = None
+    splits_config: SplitsConfig | None = None
+    analyzer_cache: OptionalInput[TransformCache] = OptionalInput()
+    materialize: bool = True
+    disable_analyzer_cache: bool = False
+    force_tf_compat_v1: bool = False
+    custom_config: dict[str, Any] | None = None
+    disable_statistics: bool = False
+    stats_options_updater_fn: str | Callable[..., Any] | None = None
+
+    transform_graph = Output(TransformGraph)
+    transformed_examples = Output(Examples)
+    updated_analyzer_cache = Output(TransformCache)
+    pre_transform_schema = Output(Schema)
+    pre_transform_stats = Output(ExampleStatistics)
+    post_transform_schema = Output(Schema)
+    post_transform_stats = Output(ExampleStatistics)
+    post_transform_anomalies = Output(ExampleAnomalies)
+
+    def check(self) -> Iterator[str]:
+        """Combinations of arguments that contradict each other."""
+        given = [name for name in ("module_file", "preprocessing_fn") if getattr(self, name)]
+        if len(given) != 1:
+            received = " and ".join(given) or "neither"
+            yield f"expected exactly one of module_file and preprocessing_fn, received {received}"
+        if self.module_file and self.stats_options_updater_fn:
+            yield (
+                "stats_options_updater_fn cannot be given together with module_file; "
+                "define a function of this name in the module"
+            )
+        if self.splits_config is not None and not self.splits_config.analyze:
+            yield EMPTY_ANALYZE
+        if self.disable_analyzer_cache and self.analyzer_cache is not None:
+            yield "analyzer_cache is given although disable_analyzer_cache=True; leave out one of them"
+
+    def output_keys(self) -> Iterable[str]:
+        """All outputs but those that the parameters turn off."""
+        off = set(_STATISTICS_OUTPUTS) if self.disable_statistics else set()
+        if not self.materialize:
+            off.add("transformed_examples")
+        if self.disable_analyzer_cache:
+            off.add("updated_analyzer_cache")
+        return self.OUTPUTS.keys() - off
+
+    def cache_ingredients(self) -> Mapping[str, str]:
+        """The source of the user's functions, with every project module that they import."""
+        from mlops_tfx.execution.user_code import code_ingredients
+
+        updater = code_ingredients(function=self.stats_options_updater_fn)
+        return {**updater, **code_ingredients(self.module_file, self.preprocessing_fn)}
+
+    def run(self) -> None:
+        """Analyzes, then transforms."""
+        from mlops_tfx.components.transform import tensors
+        from mlops_tfx.components.transform.preprocessing import PreprocessingFn
+        from mlops_tfx.execution.user_code import load_function
+        from mlops_tfx.io import protos
+
+        splits = resolve_splits(self.examples, self.splits_config)
+        user_function = load_function(self.module_file, self.preprocessing_fn, "preprocessing_fn")
+        function = PreprocessingFn(user_function, self.custom_config)
+        schema = protos.read_schema(os.path.join(self.schema.uri, protos.SCHEMA_FILE))
+        specs = tensors.type_specs(schema)
+        shape = tensors.inspect_function(function, specs, self.force_tf_compat_v1)
+        self._analyze(function, schema, shape, splits)
+        if self.materialize or not self.disable_statistics:
+            self._transform(shape, splits)
+
+    def _analyze(self, function: PreprocessingFn, schema: Any, shape: FunctionShape, splits: Splits) -> None:
+        from mlops_tfx.components.transform import statistics
+        from mlops_tfx.components.transform.analysis import Analysis, Dataset
+
+        with_statistics = not self.disable_statistics
+        used = {*shape.analyze_columns, *(shape.transform_columns if with_statistics else ())}
+        columns = tuple(feature.name for feature in schema.feature if feature.name in used)
+        datasets = tuple(Dataset(artifact, split) for split in splits.analyze for artifact in self.examples)
+        analysis = Analysis(function, schema, shape, columns, datasets, self.force_tf_compat_v1)
+        graph = self.transform_graph.uri
+        with self.context.beam_pipeline() as pipeline:
+            batches = analysis.add_to(pipeline, graph, self.context.temp_dir, self._cache(analysis), with_statistics)
+            if batches is not None:
+                options = statistics.make_options(
+                    StatsType.PRE_TRANSFORM, schema, self._stats_updater(), self.custom_config
+                )
+                statistics.write_schema(options, self.pre_transform_schema.uri)
+                statistics.write_statistics(batches, options, self.pre_transform_stats.uri)
+        analysis.write_raw_metadata(graph)
+
+    def _transform(self, shape: FunctionShape, splits: Splits) -> None:
+        from mlops_tfx.components.transform import application, statistics
+        from mlops_tfx.io.examples import file_format_of
+
+        file_format = file_format_of(self.examples)
+        pieces = {
+            split: application.list_pieces(self.examples, split, self._split_folder(split))
+            for split in splits.transform
+        }
+        do_fn = application.TransformPieces(self.transform_graph.uri, shape.transform_columns, file_format)
+        options = None if self.disable_statistics else self._post_options()
+        with self.context.beam_pipeline() as pipeline:
+            batches = application.transform_pieces(pipeline, [piece for row in pieces.values() for piece in row], do_fn)
+            if options is not None:
+                statistics.write_statistics(batches, options, self.post_transform_stats.uri)
+        self.context.report_rows(application.count_rows(pipeline))
+        if options is not None:
+            statistics.write_schema(options, self.post_transform_schema.uri)
+            statistics.write_anomalies(
+                self.post_transform_stats.uri, options.schema, self.post_transform_anomalies.uri
+            )
+        if self.materialize:
+            for split, row in pieces.items():
+                application.publish_pieces(row, os.path.join(self.transformed_examples.uri, f"Split-{split}"))
+            self._describe_examples(splits, file_format)
+
+    def _split_folder(self, split: str) -> str | None:
+        return os.path.join(self.transformed_examples.uri, f"Split-{split}") if self.materialize else None
+
+    def _describe_examples(self, splits: Splits, file_format: str) -> None:
+        from mlops_tfx.io.examples import PAYLOADS_BY_FORMAT
+
+        self.transformed_examples.splits = list(splits.transform)
+        self.transformed_examples.custom_properties["payload_format"] = PAYLOADS_BY_FORMAT[file_format]
+        self.transformed_examples.custom_properties["file_format"] = file_format
+
+    def _cache(self, analysis: Analysis) -> Cache | None:
+        from mlops_tfx.components.transform.analysis import Cache
+
+        if self.disable_analyzer_cache:
+            return None
+        filesystem.makedirs(self.updated_analyzer_cache.uri)
+        if not analysis.cacheable():
+            self.context.log("too many analyzers and datasets for the analyzer cache: analyzing without it")
+            return None
+        earlier = self.analyzer_cache
+        return Cache(None if earlier is None else earlier.uri, self.updated_analyzer_cache.uri)
+
+    def _stats_updater(self) -> Callable[..., Any] | None:
+        from mlops_tfx.execution.user_code import load_function, optional_function
+
+        if self.module_file:
+            return optional_function(self.module_file, "stats_options_updater_fn")
+        if self.stats_options_updater_fn is None:
+            return None
+        return load_function(function=self.stats_options_updater_fn, name="stats_options_updater_fn")
+
+    def _post_options(self) -> Any:
+        from mlops_tfx.components.transform import statistics
+        from mlops_tfx.components.transform.saved_graph import transformed_schema, vocabulary_files
+
+        graph = self.transform_graph.uri
+        schema, vocabularies = transformed_schema(graph), vocabulary_files(graph)
+        return statistics.make_options(
+            StatsType.POST_TRANSFORM, schema, self._stats_updater(), self.custom_config, vocabularies
+        )
