@@ -46,14 +46,14 @@ class Pusher(Component):
     def check(self) -> Iterable[str]:
         """A model and a destination."""
         if "model" not in self.inputs and "infra_blessing" not in self.inputs:
-            yield "expected the input 'model', or 'infra_blessing' with a model inside, received neither"
+            yield "input 'model': expected it, or 'infra_blessing' with a model inside, received neither"
         if self.push_destination is None or self.push_destination.filesystem is None:
             yield (
                 "parameter 'push_destination': expected PushDestination(filesystem=PushDestination.Filesystem("
                 f"base_directory=...)), received {self.push_destination!r}"
             )
         if self.custom_executor_spec is not None:
-            yield "custom_executor_spec is not supported; subclass Pusher and override run() instead"
+            yield "parameter 'custom_executor_spec' is not supported; subclass Pusher and override run() instead"
 
     def still_valid(self, outputs: Mapping[str, Sequence[Artifact]]) -> bool:
         """Whether what was pushed is still there, unchanged, and the newest version."""

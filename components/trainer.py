@@ -65,14 +65,14 @@ class Trainer(Component):
         given = [name for name in ("examples", "transformed_examples") if name in self.inputs]
         if len(given) != 1:
             received = "both" if given else "neither"
-            yield f"expected one of the inputs 'examples' and 'transformed_examples', received {received}"
+            yield f"input 'examples': expected it or 'transformed_examples', received {received}"
         if (self.module_file is None) == (self.run_fn is None):
             yield (
-                "expected exactly one of module_file (a Python file that defines run_fn) and run_fn (a function or its "
-                f"dotted path), received module_file={self.module_file!r}, run_fn={self.run_fn!r}"
+                "parameter 'run_fn': expected exactly one of module_file (a Python file that defines run_fn) "
+                f"and run_fn (a function or its dotted path), received module_file={self.module_file!r}, run_fn={self.run_fn!r}"
             )
         if self.custom_executor_spec is not None:
-            yield "custom_executor_spec is not supported; subclass Trainer and override run() instead"
+            yield "parameter 'custom_executor_spec' is not supported; subclass Trainer and override run() instead"
 
     def cache_ingredients(self) -> Mapping[str, str]:
         """The code of run_fn and of every project module that it imports."""

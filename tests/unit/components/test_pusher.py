@@ -232,7 +232,7 @@ def test_pushes_of_two_processes_at_once_get_two_versions(tmp_path: pathlib.Path
 def test_wiring_without_model_or_destination_is_reported_together() -> None:
     problems = Pusher().problems
     assert len(problems) == 2
-    assert "expected the input 'model'" in problems[0]
+    assert problems[0].startswith("input 'model': expected it")
     assert "push_destination" in problems[1] and "received None" in problems[1]
 
 
