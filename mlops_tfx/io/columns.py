@@ -1,0 +1,186 @@
+"""Between plain Arrow columns (as in a Parquet file or a DataFrame) and tf.Example form.
+
+tf.Example form: every column is a large_list of int64, float32 or large_binary; a missing feature is a null row; a
+column without any value has type null.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from mlops_tfx.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def to_example_form(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Converts plain columns (scalars or lists of them) to tf.Example form.
+
+    Booleans and integers become int64, floats float32, text and bytes large_binary. Empty lists become null: in a
+    tf.Example both mean that the feature has no value.
+
+    Raises:
+        DataError: a column's type has no counterpart in a tf.Example, or a value does not fit.
+    """
+    columns = [_to_lists(name, column) for name, column in zip(batch.schema.names, batch.columns, strict=True)]
+    return pa.RecordBatch.from_arrays(columns, batch.schema.names)
+
+
+def empty_to_null(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The same batch (in tf.Example form) with large lists and with null where a list is empty."""
+    columns = [_empty_to_null(_large(column)) for column in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, batch.schema.names)
+
+
+def to_plain(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Converts tf.Example form to what a person would write: scalars where no row has two values, text where all is UTF-8."""
+    columns = [_to_plain(column) for column in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, batch.schema.names)
+
+
+def widest_type(first: pa.DataType, second: pa.DataType) -> pa.DataType:
+    """The plain type that holds values of both, as `to_plain` may choose differently from batch to batch.
+
+    Raises:
+        DataError: the two hold different kinds of values, such as int64 and text.
+    """
+    if first == second or pa.types.is_null(second):
+        return first
+    if pa.types.is_null(first):
+        return second
+    if pa.types.is_list(first) or pa.types.is_list(second):
+        return pa.list_(widest_type(_item(first), _item(second)))
+    if {first, second} == {pa.string(), pa.binary()}:
+        return pa.binary()
+    raise DataError(f"expected one kind of value in a column, received {first} and then {second}")
+
+
+def widen(column: pa.Array, target: pa.DataType) -> pa.Array:
+    """Casts a plain column to a type from `widest_type`."""
+    if column.type == target:
+        return column
+    if pa.types.is_list(target) and not pa.types.is_list(column.type):
+        return _scalars_to_lists(column.cast(target.value_type)).cast(target)
+    return column.cast(target)
+
+
+def _item(data_type: pa.DataType) -> pa.DataType:
+    return data_type.value_type if pa.types.is_list(data_type) else data_type
+
+
+def _value_type(data_type: pa.DataType) -> pa.DataType | None:
+    types = pa.types
+    if types.is_boolean(data_type) or types.is_integer(data_type):
+        return pa.int64()
+    if types.is_floating(data_type):
+        return pa.float32()
+    texts = types.is_string(data_type) or types.is_large_string(data_type)
+    if texts or types.is_binary(data_type) or types.is_large_binary(data_type) or types.is_fixed_size_binary(data_type):
+        return pa.large_binary()
+    return None
+
+
+def _to_lists(name: str, column: pa.Array) -> pa.Array:
+    if isinstance(column, pa.ExtensionArray):
+        column = column.storage
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if column.null_count == len(column):
+        return pa.nulls(len(column))
+    types = pa.types
+    if types.is_fixed_size_list(column.type):
+        column = column.cast(pa.large_list(column.type.value_type))
+    if not (types.is_list(column.type) or types.is_large_list(column.type)):
+        return _scalars_to_lists(_to_values(name, column))
+    column = _large(column)
+    flat = column.flatten()
+    if flat.null_count:
+        raise DataError(f"column {name!r}: expected lists without nulls inside, received {flat.null_count} nulls")
+    lengths = np.diff(_offsets(column)) * np.asarray(column.is_valid())
+    if not lengths.any():
+        return pa.nulls(len(column))
+    if types.is_dictionary(flat.type):
+        flat = flat.dictionary_decode()
+    return make_lists(_to_values(name, flat), lengths)
+
+
+def _to_values(name: str, values: pa.Array) -> pa.Array:
+    target = _value_type(values.type)
+    if target is None:
+        raise DataError(
+            f"column {name!r}: expected integers, floats, booleans, text, bytes or lists of these, received "
+            f"type={values.type}; convert or drop the column before ingesting it"
+        )
+    if values.type == target:
+        return values
+    try:
+        if pa.types.is_fixed_size_binary(values.type):
+            values = values.cast(pa.binary())
+        # Wide floats are rounded, as tf.Example has float32 only; integers must fit.
+        return values.cast(target, safe=not pa.types.is_floating(values.type))
+    except pa.ArrowInvalid as error:
+        raise DataError(f"column {name!r}: a value of type {values.type} does not fit into {target}: {error}") from error
+
+
+def _scalars_to_lists(column: pa.Array) -> pa.Array:
+    return make_lists(column.drop_null(), np.asarray(column.is_valid()).astype(np.int64))
+
+
+def make_lists(values: pa.Array, lengths: NDArray[np.int64]) -> pa.Array:
+    """Builds a large_list column from all values and the number of values per row; 0 makes a null row."""
+    offsets = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    validity = None if lengths.all() else pa.array(lengths > 0).buffers()[1]
+    buffers = [validity, pa.py_buffer(offsets)]
+    return pa.Array.from_buffers(pa.large_list(values.type), len(lengths), buffers, children=[values])
+
+
+def _large(column: pa.Array) -> pa.Array:
+    if pa.types.is_list(column.type):
+        return column.cast(pa.large_list(column.type.value_type))
+    return column
+
+
+def _offsets(column: pa.Array) -> NDArray[np.int64]:
+    return np.asarray(column.offsets)
+
+
+def _empty_to_null(column: pa.Array) -> pa.Array:
+    if not pa.types.is_large_list(column.type):
+        return column
+    lengths = np.diff(_offsets(column))
+    if column.null_count:
+        lengths = lengths * np.asarray(column.is_valid())
+    if lengths.all():
+        return column
+    if not lengths.any():
+        return pa.nulls(len(column))
+    return make_lists(column.flatten(), lengths)
+
+
+def _to_plain(column: pa.Array) -> pa.Array:
+    column = _empty_to_null(_large(column))
+    if pa.types.is_null(column.type):
+        return column
+    values: Any = column.flatten()
+    if pa.types.is_large_binary(values.type):
+        values = _text_if_possible(values)
+    lengths = np.diff(_offsets(column)) * np.asarray(column.is_valid())
+    if lengths.max(initial=0) > 1:
+        return make_lists(values, lengths).cast(pa.list_(values.type))
+    if column.null_count == 0:
+        return values
+    places = np.cumsum(lengths) - 1
+    return values.take(pa.array(places, mask=lengths == 0))
+
+
+def _text_if_possible(values: pa.Array) -> pa.Array:
+    values = values.cast(pa.binary())
+    try:
+        return values.cast(pa.string())
+    except pa.ArrowInvalid:  # not UTF-8: stays bytes
+        return values

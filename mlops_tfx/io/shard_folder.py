@@ -1,0 +1,46 @@
+"""Numbered files of one split: invisible while they are written, named ``prefix-00000-of-00003.gz`` when all are done."""
+
+from __future__ import annotations
+
+import os
+
+from mlops_tfx import filesystem
+
+
+class ShardFolder:
+    """Hands out paths for unfinished shards and, at the end, gives all of them their final names.
+
+    An unfinished shard begins with a dot, so that no reader's pattern matches it.
+    """
+
+    def __init__(self, folder: str, prefix: str, suffix: str) -> None:
+        self._folder = folder
+        self._prefix = prefix
+        self._suffix = suffix
+        self._unfinished: list[str] = []
+        filesystem.makedirs(folder)
+
+    @property
+    def unfinished(self) -> tuple[str, ...]:
+        """Paths handed out so far, in order."""
+        return tuple(self._unfinished)
+
+    def next_path(self) -> str:
+        """A path for one more shard."""
+        path = os.path.join(self._folder, f".{self._prefix}-{len(self._unfinished):05d}.unfinished")
+        self._unfinished.append(path)
+        return path
+
+    def publish(self) -> list[str]:
+        """Renames every shard and returns the final paths."""
+        total = len(self._unfinished)
+        names = [f"{self._prefix}-{index:05d}-of-{total:05d}{self._suffix}" for index in range(total)]
+        paths = [os.path.join(self._folder, name) for name in names]
+        for source, destination in zip(self._unfinished, paths, strict=True):
+            filesystem.rename(source, destination)
+        return paths
+
+    def discard(self) -> None:
+        """Removes every unfinished shard."""
+        for path in self._unfinished:
+            filesystem.remove_tree(path)
