@@ -6,6 +6,7 @@ column without any value has type null.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -184,3 +185,31 @@ def _text_if_possible(values: pa.Array) -> pa.Array:
         return values.cast(pa.string())
     except pa.ArrowInvalid:  # not UTF-8: stays bytes
         return values
+
+
+def concat(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    """Puts batches in tf.Example form below each other; a column that one lacks, or has without type, is null there.
+
+    Raises:
+        DataError: a column has values of different types.
+    """
+    if len(batches) == 1:
+        return batches[0]
+    names = list(dict.fromkeys(name for batch in batches for name in batch.schema.names))
+    return pa.RecordBatch.from_arrays([_concat(name, batches) for name in names], names)
+
+
+def _concat(name: str, batches: Sequence[pa.RecordBatch]) -> pa.Array:
+    places = [batch.schema.get_field_index(name) for batch in batches]
+    parts = [
+        batch.column(place) if place >= 0 else pa.nulls(batch.num_rows)
+        for batch, place in zip(batches, places, strict=True)
+    ]
+    types = {part.type for part in parts if not pa.types.is_null(part.type)}
+    if len(types) > 1:
+        listing = ", ".join(sorted(str(data_type) for data_type in types))
+        raise DataError(f"column {name!r}: expected values of one type, received {listing}")
+    if not types:
+        return pa.nulls(sum(len(part) for part in parts))
+    target = types.pop()
+    return pa.concat_arrays([pa.nulls(len(p), target) if pa.types.is_null(p.type) else p for p in parts])

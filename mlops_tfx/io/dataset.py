@@ -1,0 +1,258 @@
+"""Examples for training code: a tf.data.Dataset, or record batches, in the shape of TFX's DataAccessor.
+
+Training code gets file patterns and a DataAccessor and need not know how the files are stored::
+
+    dataset = fn_args.data_accessor.tf_dataset_factory(
+        fn_args.train_files, TensorFlowDatasetOptions(batch_size=64, label_key="delayed"), schema
+    )
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mlops_tfx import filesystem
+from mlops_tfx.artifacts import Examples
+from mlops_tfx.errors import ConfigError, DataError, did_you_mean
+from mlops_tfx.io import examples as examples_io
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_AUTOTUNE = -1  # tf.data.AUTOTUNE, without importing TensorFlow
+_READ_BUFFER_BYTES = 4 << 20
+
+
+class TensorFlowDatasetOptions(NamedTuple):
+    """Options of ``tf_dataset_factory``; names, order and defaults are those of tfx_bsl's class, which works here too.
+
+    Attributes:
+        batch_size: rows in a batch.
+        drop_final_batch: whether to drop a last batch that is smaller.
+        num_epochs: passes over the data; None for no end.
+        shuffle: whether to shuffle rows within a buffer, and files.
+        shuffle_buffer_size: rows in that buffer.
+        shuffle_seed: makes the order repeatable.
+        prefetch_buffer_size: batches made ahead.
+        reader_num_threads: files read side by side.
+        parser_num_threads: batches parsed side by side.
+        sloppy_ordering: whether order may vary from run to run, for speed.
+        label_key: feature to split off, so that elements are ``(features, label)``.
+    """
+
+    batch_size: int
+    drop_final_batch: bool = False
+    num_epochs: int | None = None
+    shuffle: bool = True
+    shuffle_buffer_size: int = 10000
+    shuffle_seed: int | None = None
+    prefetch_buffer_size: int = _AUTOTUNE
+    reader_num_threads: int = _AUTOTUNE
+    parser_num_threads: int = _AUTOTUNE
+    sloppy_ordering: bool = False
+    label_key: str | None = None
+
+
+class RecordBatchesOptions(NamedTuple):
+    """Options of ``record_batch_factory``; as the first six of `TensorFlowDatasetOptions`."""
+
+    batch_size: int
+    drop_final_batch: bool = False
+    num_epochs: int | None = None
+    shuffle: bool = True
+    shuffle_buffer_size: int = 10000
+    shuffle_seed: int | None = None
+
+
+class DataAccessor(NamedTuple):
+    """How training code reads examples.
+
+    Attributes:
+        tf_dataset_factory: ``(file_patterns, TensorFlowDatasetOptions, schema) -> tf.data.Dataset``.
+        record_batch_factory: ``(file_patterns, RecordBatchesOptions, schema=None) -> Iterator[pa.RecordBatch]``.
+        data_view_decode_fn: always None here: records are tf.Examples and need no view.
+    """
+
+    tf_dataset_factory: Callable[..., Any]
+    record_batch_factory: Callable[..., Iterator[pa.RecordBatch]]
+    data_view_decode_fn: Callable[..., Any] | None = None
+
+
+def data_accessor(examples: Examples | Sequence[Examples]) -> DataAccessor:
+    """Makes the DataAccessor for artifacts. Raises DataError if they are stored in different formats."""
+    file_format = examples_io.file_format_of(examples)
+    return DataAccessor(
+        tf_dataset_factory=functools.partial(make_tf_dataset, file_format=file_format),
+        record_batch_factory=functools.partial(make_record_batches, file_format=file_format),
+    )
+
+
+def make_tf_dataset(
+    file_pattern: str | Sequence[str],
+    options: TensorFlowDatasetOptions,
+    schema: Any = None,
+    *,
+    file_format: str = examples_io.TFRECORDS_GZIP,
+) -> Any:
+    """Reads files as a tf.data.Dataset of batches.
+
+    Args:
+        file_pattern: one or several patterns, such as ``FnArgs.train_files``.
+        options: see `TensorFlowDatasetOptions`.
+        schema: a tensorflow_metadata Schema; its features and tensor representations decide what is parsed.
+        file_format: how the files are stored.
+
+    Returns:
+        A dataset of ``{name: tensor}`` or, with a label key, ``({name: tensor}, label)``. Tensors are dense, sparse or
+        ragged as the schema says; the first dimension is the batch.
+
+    Raises:
+        DataError: no file matches.
+        ConfigError: there is no schema, or the label is not in it.
+    """
+    import tensorflow as tf
+
+    paths = _expand(file_pattern)
+    specs, names = _parser_config(schema)
+    if options.label_key is not None and options.label_key not in names.values():
+        hint = did_you_mean(options.label_key, names.values())
+        raise ConfigError(f"expected label_key to be a feature of the schema, received {options.label_key!r}{hint}")
+    dataset = _serialized(paths, options, file_format)
+    if options.shuffle:
+        dataset = dataset.shuffle(options.shuffle_buffer_size, seed=options.shuffle_seed)
+    dataset = dataset.repeat(options.num_epochs).batch(options.batch_size, drop_remainder=options.drop_final_batch)
+
+    def parse(serialized: Any) -> Any:
+        parsed = tf.io.parse_example(serialized, specs)
+        features = {names[key]: value for key, value in parsed.items()}
+        return features if options.label_key is None else (features, features.pop(options.label_key))
+
+    # Whole batches are parsed by one C++ call each, several at a time.
+    dataset = dataset.map(parse, num_parallel_calls=options.parser_num_threads, deterministic=_deterministic(options))
+    return dataset.prefetch(options.prefetch_buffer_size)
+
+
+def _parser_config(schema: Any) -> tuple[dict[str, Any], dict[str, str]]:
+    if schema is None:
+        raise ConfigError("tf_dataset_factory: expected a schema, received None; pass the schema of the examples")
+    from tfx_bsl.tfxio import tensor_representation_util as representations
+
+    by_tensor = representations.InferTensorRepresentationsFromMixedSchema(schema)
+    types = {feature.name: feature.type for feature in schema.feature}
+    specs, names = {}, {}
+    for tensor, representation in by_tensor.items():
+        column = representations.GetSourceValueColumnFromTensorRepresentation(representation).initial_step()
+        key, spec = representations.CreateTfExampleParserConfig(representation, types[column])
+        name = key if key not in specs else tensor
+        specs[name], names[name] = spec, tensor
+    return specs, names
+
+
+def _deterministic(options: TensorFlowDatasetOptions) -> bool:
+    return not options.sloppy_ordering
+
+
+def _serialized(paths: list[str], options: TensorFlowDatasetOptions, file_format: str) -> Any:
+    """A dataset of serialized tf.Examples, one pass."""
+    import tensorflow as tf
+
+    if file_format == examples_io.PARQUET:
+        # The vectorised encoder is cheaper than a second way to make tensors would be to maintain.
+        signature = tf.TensorSpec([None], tf.string)
+        return tf.data.Dataset.from_generator(lambda: _encoded(paths), output_signature=signature).unbatch()
+    files = tf.data.Dataset.from_tensor_slices(paths)
+    if options.shuffle:
+        files = files.shuffle(len(paths), seed=options.shuffle_seed)
+    return files.interleave(
+        _open_records,
+        cycle_length=min(len(paths), 8) if options.shuffle else 1,
+        num_parallel_calls=options.reader_num_threads if options.shuffle else None,
+        deterministic=_deterministic(options),
+    )
+
+
+def _open_records(path: Any) -> Any:
+    import tensorflow as tf
+
+    # "GZIP" reads gzip only; what other tools wrote may be plain.
+    compressed = tf.strings.regex_full_match(path, r".*\.gz")
+    kind = tf.where(compressed, "GZIP", "")
+    return tf.data.TFRecordDataset(path, compression_type=kind, buffer_size=_READ_BUFFER_BYTES)
+
+
+def _encoded(paths: list[str]) -> Iterator[Any]:
+    from mlops_tfx.io import wire
+
+    for batch in _read_files(paths, examples_io.PARQUET, None, examples_io.BATCH_ROWS):
+        yield wire.encode_examples(batch).to_numpy(zero_copy_only=False)
+
+
+def make_record_batches(
+    file_pattern: str | Sequence[str],
+    options: RecordBatchesOptions,
+    schema: Any = None,
+    *,
+    file_format: str = examples_io.TFRECORDS_GZIP,
+) -> Iterator[pa.RecordBatch]:
+    """Reads files as record batches in tf.Example form, each of ``batch_size`` rows (the last of a pass may be smaller).
+
+    Raises:
+        DataError: no file matches.
+    """
+    import numpy as np
+
+    paths = _expand(file_pattern)
+    random = np.random.default_rng(options.shuffle_seed)
+    epochs = itertools.count() if options.num_epochs is None else range(options.num_epochs)
+    for _ in epochs:
+        yield from _one_pass(paths, options, schema, file_format, random if options.shuffle else None)
+
+
+def _one_pass(
+    paths: list[str], options: RecordBatchesOptions, schema: Any, file_format: str, random: Any
+) -> Iterator[pa.RecordBatch]:
+    from mlops_tfx.io import columns
+
+    size = options.batch_size
+    # Rows are shuffled within stretches of whole batches, about as long as the shuffle buffer.
+    stretch = size * max(1, options.shuffle_buffer_size // size) if random is not None else size
+    pending: list[Any] = []
+    rows = 0
+    for batch in _read_files(paths, file_format, schema, max(stretch, examples_io.BATCH_ROWS)):
+        pending.append(batch)
+        rows += batch.num_rows
+        if rows < stretch:
+            continue
+        whole, used = columns.concat(pending), rows - rows % stretch
+        for start in range(0, used, stretch):
+            yield from _cut(whole.slice(start, stretch), size, random)
+        pending, rows = [whole.slice(used)], rows - used
+    if rows:
+        last = _cut(columns.concat(pending), size, random)
+        yield from (batch for batch in last if batch.num_rows == size or not options.drop_final_batch)
+
+
+def _cut(batch: pa.RecordBatch, size: int, random: Any) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+
+    if random is not None:
+        order = pa.array(random.permutation(batch.num_rows))
+        batch = pa.RecordBatch.from_arrays([column.take(order) for column in batch.columns], schema=batch.schema)
+    for start in range(0, batch.num_rows, size):
+        yield batch.slice(start, size)
+
+
+def _read_files(paths: list[str], file_format: str, schema: Any, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    for path in paths:
+        yield from examples_io.read_shard(examples_io.Shard(path, file_format), batch_rows=batch_rows, schema=schema)
+
+
+def _expand(file_pattern: str | Sequence[str]) -> list[str]:
+    patterns = [file_pattern] if isinstance(file_pattern, str) else list(file_pattern)
+    paths = [path for pattern in patterns for path in filesystem.glob(pattern)]
+    if not paths:
+        raise DataError(f"expected files, received patterns that match none: {', '.join(patterns) or '(no patterns)'}")
+    return paths
