@@ -144,10 +144,12 @@ def _parser_config(schema: Any) -> tuple[dict[str, Any], dict[str, str]]:
     types = {feature.name: feature.type for feature in schema.feature}
     specs, names = {}, {}
     for tensor, representation in by_tensor.items():
-        column = representations.GetSourceValueColumnFromTensorRepresentation(representation).initial_step()
-        key, spec = representations.CreateTfExampleParserConfig(representation, types[column])
-        name = key if key not in specs else tensor
-        specs[name], names[name] = spec, tensor
+        columns = representations.GetSourceColumnsFromTensorRepresentation(representation)
+        values = representations.GetSourceValueColumnFromTensorRepresentation(representation).initial_step()
+        # The parser looks up a feature by its key, unless the spec itself names several features.
+        key = columns[0].initial_step() if len(columns) == 1 else tensor
+        specs[key] = representations.CreateTfExampleParserConfig(representation, types[values])
+        names[key] = tensor
     return specs, names
 
 
