@@ -44,6 +44,8 @@ class Trainer(Component):
     The seeds of Python, NumPy, TensorFlow and Keras are set before run_fn is called.
     """
 
+    HEAVY_IMPORTS = ("tensorflow",)
+
     examples: OptionalInputs[Examples] = OptionalInputs()
     transformed_examples: OptionalInputs[Examples] = OptionalInputs()
     transform_graph: OptionalInput[TransformGraph] = OptionalInput()
@@ -154,7 +156,8 @@ def _count_examples(statistics: ExampleStatistics) -> dict[str, int]:
     from mlops_tfx.io.protos import read_statistics
 
     return {
-        split: int(read_statistics(statistics.path(split)).datasets[0].num_examples) for split in statistics.splits
+        split: int(read_statistics(_only_file(statistics.path(split), "FeatureStats.pb")).datasets[0].num_examples)
+        for split in statistics.splits
     }
 
 
