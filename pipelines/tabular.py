@@ -8,9 +8,15 @@ from typing import Any, Literal
 
 from mlops_tfx.artifacts import Model, ModelBlessing
 from mlops_tfx.channel import Channel
-from mlops_tfx.components import (
-    CsvExampleGen, Evaluator, ExampleValidator, ImportSchemaGen, Pusher, SchemaGen, StatisticsGen, Trainer, Transform,
-)  # fmt: skip
+from mlops_tfx.components.csv_example_gen import CsvExampleGen
+from mlops_tfx.components.evaluator import Evaluator
+from mlops_tfx.components.example_validator import ExampleValidator
+from mlops_tfx.components.import_schema_gen import ImportSchemaGen
+from mlops_tfx.components.pusher import Pusher
+from mlops_tfx.components.schema_gen import SchemaGen
+from mlops_tfx.components.statistics_gen import StatisticsGen
+from mlops_tfx.components.trainer import Trainer
+from mlops_tfx.components.transform import Transform
 from mlops_tfx.config import EvalArgs, PushDestination, TrainArgs
 from mlops_tfx.connection import ConnectionConfig
 from mlops_tfx.errors import ConfigError, did_you_mean

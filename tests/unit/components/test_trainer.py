@@ -17,8 +17,7 @@ from mlops_tfx.artifacts import (
     Artifact, Examples, ExampleStatistics, HyperParameters, Model, Schema, TransformGraph,
 )  # fmt: skip
 from mlops_tfx.channel import Channel
-from mlops_tfx.components.fn_args import FnArgs
-from mlops_tfx.components.trainer import Trainer, check_saved_model
+from mlops_tfx.components.trainer import FnArgs, Trainer, check_saved_model
 from mlops_tfx.config import EvalArgs, TrainArgs
 from mlops_tfx.errors import ArtifactError, ConfigError, UserCodeError
 from mlops_tfx.execution.testing import run_component
