@@ -5,6 +5,7 @@ Names follow ``tfx.dsl.io.fileio`` where it has one.
 
 from __future__ import annotations
 
+import contextlib
 import glob as _glob
 import hashlib
 import os
@@ -108,6 +109,31 @@ def rename(source: str | os.PathLike[str], destination: str | os.PathLike[str]) 
     dst = local_path(destination)
     os.makedirs(os.path.dirname(dst) or ".", exist_ok=True)
     os.rename(local_path(source), dst)
+
+
+def sync(uri: str | os.PathLike[str], *, recursive: bool = True) -> None:
+    """Waits until a folder's entries, and with ``recursive`` all files and folders below, are on the disk."""
+    root = local_path(uri)
+    folders = [folder for folder, _, _ in os.walk(root)] if recursive else [root]
+    for path in [*(walk_files(root) if recursive else ()), *folders]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def locked(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Holds a folder for one process at a time; others wait. The lock ends with the process, however it ends."""
+    import fcntl
+
+    descriptor = os.open(local_path(folder), os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def walk_files(uri: str | os.PathLike[str]) -> Iterator[str]:

@@ -1,0 +1,264 @@
+"""Trainer: calls the user's run_fn, and accepts what it wrote only if it is a sound model."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlops_tfx import filesystem
+from mlops_tfx.artifacts import (
+    Examples, ExampleStatistics, HyperParameters, Model, ModelRun, Schema, TransformGraph,
+)  # fmt: skip
+from mlops_tfx.component import Component, OptionalInput, OptionalInputs, Output
+from mlops_tfx.config import EvalArgs, TrainArgs
+from mlops_tfx.errors import ArtifactError, ConfigError, UserCodeError, did_you_mean
+
+if TYPE_CHECKING:
+    from mlops_tfx.io.dataset import DataAccessor
+
+# One seed for all runs, so that two runs over the same input agree. run_fn may set another.
+SEED = 0
+
+
+@dataclass
+class FnArgs:
+    """What ``run_fn(fn_args)`` receives. Names and meaning are those of TFX 1.16.
+
+    Attributes:
+        working_dir: a working folder; set for tuning only.
+        train_files: glob patterns of the training files, one per split and artifact (``{uri}/Split-train/*``).
+        eval_files: glob patterns of the evaluation files.
+        train_steps: number of training steps in ``train_args``; None leaves it to the function.
+        eval_steps: number of evaluation steps in ``eval_args``; None leaves it to the function.
+        schema_path: file of the schema (``schema.pbtxt``), or None.
+        schema_file: the older name of ``schema_path``.
+        transform_graph_path: folder of the transform graph, for ``tft.TFTransformOutput``, or None.
+        transform_output: the older name of ``transform_graph_path``.
+        data_accessor: makes ``tf.data.Dataset``s and record batches from file patterns, whatever the file format.
+        serving_model_dir: where the function must write its SavedModel.
+        eval_model_dir: where it may write a second model, for evaluation only.
+        model_run_dir: where it may write logs and checkpoints.
+        base_model: folder of the SavedModel to start from, or None.
+        hyperparameters: the ``get_config()`` of ``keras_tuner.HyperParameters``, or None.
+        custom_config: the component's ``custom_config``, or None.
+        num_examples: rows per split, where the Trainer was given statistics; else None.
+    """
+
+    working_dir: str | None = None
+    train_files: list[str] | None = None
+    eval_files: list[str] | None = None
+    train_steps: int | None = None
+    eval_steps: int | None = None
+    schema_path: str | None = None
+    schema_file: str | None = None
+    transform_graph_path: str | None = None
+    transform_output: str | None = None
+    data_accessor: DataAccessor | None = None
+    serving_model_dir: str | None = None
+    eval_model_dir: str | None = None
+    model_run_dir: str | None = None
+    base_model: str | None = None
+    hyperparameters: dict[str, Any] | None = None
+    custom_config: dict[str, Any] | None = None
+    num_examples: dict[str, int] | None = None
+
+
+class Trainer(Component):
+    """Trains a model with the user's ``run_fn(fn_args: FnArgs)``, which writes a SavedModel to ``serving_model_dir``.
+
+    Args:
+        examples: rows to train on and to evaluate on, transformed or raw.
+        transformed_examples: the older name of ``examples`` when they come from Transform.
+        transform_graph: Transform's graph, to be put into the model for serving.
+        schema: schema of the examples.
+        base_model: a model to start from.
+        hyperparameters: a Tuner's best hyperparameters.
+        module_file: Python file that defines ``run_fn``; it may import its neighbours.
+        run_fn: the function itself, or its dotted path. Exactly one of ``module_file`` and ``run_fn`` is given.
+        train_args: splits to train on (default: train) and number of steps (0: run_fn decides).
+        eval_args: splits to evaluate on (default: eval) and number of steps (0: run_fn decides).
+        custom_config: anything JSON, handed to run_fn.
+        custom_executor_spec: accepted for TFX's sake, and refused unless None: subclass Trainer instead.
+        statistics: statistics of the examples; gives ``fn_args.num_examples``.
+
+    The seeds of Python, NumPy, TensorFlow and Keras are set before run_fn is called.
+    """
+
+    HEAVY_IMPORTS = ("tensorflow",)
+
+    examples: OptionalInputs[Examples] = OptionalInputs()
+    transformed_examples: OptionalInputs[Examples] = OptionalInputs()
+    transform_graph: OptionalInput[TransformGraph] = OptionalInput()
+    schema: OptionalInput[Schema] = OptionalInput()
+    base_model: OptionalInput[Model] = OptionalInput()
+    hyperparameters: OptionalInput[HyperParameters] = OptionalInput()
+    module_file: str | None = None
+    run_fn: str | Callable[..., Any] | None = None
+    train_args: TrainArgs | None = None
+    eval_args: EvalArgs | None = None
+    custom_config: dict[str, Any] | None = None
+    custom_executor_spec: Any = None
+    statistics: OptionalInput[ExampleStatistics] = OptionalInput()
+    model = Output(Model)
+    model_run = Output(ModelRun)
+
+    def check(self) -> Iterable[str]:
+        """Exactly one source of examples and one of run_fn."""
+        given = [name for name in ("examples", "transformed_examples") if name in self.inputs]
+        if len(given) != 1:
+            received = "both" if given else "neither"
+            yield f"input 'examples': expected it or 'transformed_examples', received {received}"
+        if (self.module_file is None) == (self.run_fn is None):
+            yield (
+                "parameter 'run_fn': expected exactly one of module_file (a Python file that defines run_fn) "
+                f"and run_fn (a function or its dotted path), received module_file={self.module_file!r}, run_fn={self.run_fn!r}"
+            )
+        if self.custom_executor_spec is not None:
+            yield "parameter 'custom_executor_spec' is not supported; subclass Trainer and override run() instead"
+
+    def cache_ingredients(self) -> Mapping[str, str]:
+        """The code of run_fn and of every project module that it imports."""
+        from mlops_tfx.execution.user_code import code_ingredients
+
+        return code_ingredients(self.module_file, self.run_fn)
+
+    def run(self) -> None:
+        """Calls run_fn and checks what it wrote."""
+        from mlops_tfx.execution.user_code import load_function, user_code
+
+        train = load_function(self.module_file, self.run_fn, "run_fn")
+        fn_args = self.fn_args()
+        filesystem.makedirs(self.model.uri)
+        filesystem.makedirs(self.model_run.uri)
+        with seeded(SEED), user_code("run_fn"):
+            train(fn_args)
+        check_saved_model(str(fn_args.serving_model_dir))
+
+    def fn_args(self) -> FnArgs:
+        """What run_fn receives. Raises ArtifactError for a split or a file that is not there."""
+        from mlops_tfx.io.dataset import data_accessor
+
+        train_args, eval_args = self.train_args or TrainArgs(), self.eval_args or EvalArgs()
+        examples = self.examples or self.transformed_examples
+        schema_path = _only_file(self.schema.uri, "schema.pbtxt") if self.schema else None
+        graph_path = self.transform_graph.uri if self.transform_graph else None
+        return FnArgs(
+            train_files=_patterns(examples, train_args.splits or ["train"], "train_args"),
+            eval_files=_patterns(examples, eval_args.splits or ["eval"], "eval_args"),
+            train_steps=train_args.num_steps or None,
+            eval_steps=eval_args.num_steps or None,
+            schema_path=schema_path,
+            schema_file=schema_path,
+            transform_graph_path=graph_path,
+            transform_output=graph_path,
+            data_accessor=data_accessor(examples),
+            serving_model_dir=os.path.join(self.model.uri, "Format-Serving"),
+            eval_model_dir=os.path.join(self.model.uri, "Format-TFMA"),
+            model_run_dir=self.model_run.uri,
+            base_model=os.path.join(self.base_model.uri, "Format-Serving") if self.base_model else None,
+            hyperparameters=_read_hyperparameters(self.hyperparameters) if self.hyperparameters else None,
+            custom_config=self.custom_config,
+            num_examples=_count_examples(self.statistics) if self.statistics else None,
+        )
+
+
+def _patterns(examples: Sequence[Examples], splits: Sequence[str], argument: str) -> list[str]:
+    for split in splits:
+        known = sorted({name for artifact in examples for name in artifact.splits})
+        if split not in known:
+            places = ", ".join(artifact.uri for artifact in examples)
+            raise ConfigError(
+                f"{argument}: expected a split of the examples at {places}, received splits={list(splits)!r}: "
+                f"there is no split {split!r}{did_you_mean(split, known)}"
+            )
+    return [os.path.join(artifact.path(split), "*") for split in splits for artifact in examples]
+
+
+def _only_file(folder: str, name: str) -> str:
+    path = os.path.join(folder, name)
+    if not filesystem.exists(path):
+        raise ArtifactError(f"expected a file {name} in {folder!r}, found none; run the node that makes it again")
+    return path
+
+
+def _read_hyperparameters(artifact: HyperParameters) -> dict[str, Any]:
+    path = _only_file(artifact.uri, "best_hyperparameters.txt")
+    try:
+        values = json.loads(filesystem.read_bytes(path))
+    except ValueError as error:
+        raise ArtifactError(f"expected JSON in {path!r}: {error}") from error
+    if not isinstance(values, dict):
+        raise ArtifactError(f"expected a JSON object in {path!r}, received {type(values).__name__}")
+    return values
+
+
+def _count_examples(statistics: ExampleStatistics) -> dict[str, int]:
+    from mlops_tfx.io.protos import read_statistics
+
+    return {
+        split: int(read_statistics(_only_file(statistics.path(split), "FeatureStats.pb")).datasets[0].num_examples)
+        for split in statistics.splits
+    }
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Sets the seeds of Python, NumPy, TensorFlow and, where loaded, Keras; gives the first two their state back."""
+    import numpy as np
+    import tensorflow as tf
+
+    python_state, numpy_state = random.getstate(), np.random.get_state()
+    random.seed(seed)
+    np.random.seed(seed)
+    tf.random.set_seed(seed)
+    # A Keras that is not loaded yet will draw its seed from Python's generator.
+    for name in ("keras", "tf_keras"):
+        if name in sys.modules:
+            sys.modules[name].utils.set_random_seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
+
+
+def check_saved_model(folder: str) -> None:
+    """Raises UserCodeError unless ``folder`` is a SavedModel whose variables are numbers."""
+    advice = (
+        f"write it to fn_args.serving_model_dir={folder!r}, for instance with "
+        "mlops_tfx.serving.export.export_model(model, fn_args.transform_graph_path, fn_args.serving_model_dir)"
+    )
+    if not filesystem.isdir(folder) or not filesystem.listdir(folder):
+        raise UserCodeError(f"run_fn returned without writing a model: {advice}")
+    names = filesystem.listdir(folder)
+    if "saved_model.pb" not in names and "saved_model.pbtxt" not in names:
+        raise UserCodeError(f"run_fn wrote no SavedModel: expected saved_model.pb, found {', '.join(names)}; {advice}")
+    _check_variables(os.path.join(folder, "variables", "variables"))
+
+
+def _check_variables(prefix: str) -> None:
+    if not filesystem.exists(f"{prefix}.index"):
+        return
+    import numpy as np
+    import tensorflow as tf
+
+    reader = tf.train.load_checkpoint(prefix)
+    for key, dtype in sorted(reader.get_variable_to_dtype_map().items()):
+        if not dtype.is_floating:
+            continue
+        value = np.asarray(reader.get_tensor(key), dtype=np.float64)
+        # A scalar may be infinite on purpose ("the best loss so far"); a matrix of weights may not.
+        bad = int(np.isnan(value).sum() if value.ndim == 0 else (~np.isfinite(value)).sum())
+        if bad:
+            name = key.removesuffix("/.ATTRIBUTES/VARIABLE_VALUE")
+            raise UserCodeError(
+                f"the model that run_fn wrote is broken: variable {name!r} of shape {value.shape} has {bad} values that "
+                "are NaN or infinite, so the loss was too; look for a division by zero or a logarithm of zero in the "
+                "features, lower the learning rate, or stop early with keras.callbacks.TerminateOnNaN"
+            )
