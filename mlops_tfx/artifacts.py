@@ -27,7 +27,11 @@ class PropertyType(enum.Enum):
     STRING = 3
 
 
-_DEFAULTS: Mapping[PropertyType, PropertyValue] = {PropertyType.INT: 0, PropertyType.FLOAT: 0.0, PropertyType.STRING: ""}
+_DEFAULTS: Mapping[PropertyType, PropertyValue] = {
+    PropertyType.INT: 0,
+    PropertyType.FLOAT: 0.0,
+    PropertyType.STRING: "",
+}
 _PYTHON_TYPES: Mapping[PropertyType, tuple[type, ...]] = {
     PropertyType.INT: (int,),
     PropertyType.FLOAT: (float, int),
@@ -99,7 +103,9 @@ class Artifact:
             raise ArtifactError(f"{self.TYPE_NAME} has no declared property {name!r}{hint}")
         if not isinstance(value, _PYTHON_TYPES[declared.type]) or isinstance(value, bool):
             expected = declared.type.name
-            raise ArtifactError(f"property {name!r} of {self.TYPE_NAME}: expected {expected}, received {name}={value!r}")
+            raise ArtifactError(
+                f"property {name!r} of {self.TYPE_NAME}: expected {expected}, received {name}={value!r}"
+            )
         self.properties[name] = value
 
     def __getattr__(self, name: str) -> Any:

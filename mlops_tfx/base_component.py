@@ -34,7 +34,9 @@ from mlops_tfx.channel import BaseChannel
 from mlops_tfx.errors import did_you_mean
 from mlops_tfx.node import Node
 from mlops_tfx.ports import InputPort, Output, Port
-from mlops_tfx.run_context import RunContext
+
+if typing.TYPE_CHECKING:
+    from mlops_tfx.run_context import RunContext
 
 _MISSING = object()
 
@@ -51,7 +53,6 @@ class Component(Node):
     OUTPUTS: ClassVar[Mapping[str, Output[Any]]] = {}
     PARAMETERS: ClassVar[Mapping[str, Any]] = {}
     _FIELDS: ClassVar[tuple[str, ...]] = ()
-    _RESERVED: ClassVar[frozenset[str]] = frozenset()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -112,12 +113,12 @@ class Component(Node):
         context: RunContext | None,
     ) -> Component:
         """Returns a copy on which ports read as artifacts; ``run()`` is called on it."""
-        bound = copy.copy(self)
-        bound._bound_inputs, bound._bound_outputs = {}, dict(outputs)
+        values: dict[str, Any] = {}
         for name, port in self.INPUTS.items():
             artifacts = list(inputs.get(name, ()))
-            bound._bound_inputs[name] = artifacts if port.many else (artifacts[0] if artifacts else None)
-        bound._context = context
+            values[name] = artifacts if port.many else (artifacts[0] if artifacts else None)
+        bound = copy.copy(self)
+        bound.__dict__.update(_bound_inputs=values, _bound_outputs=dict(outputs), _context=context)
         return bound
 
     def _declared_output_keys(self) -> list[str]:
@@ -143,7 +144,7 @@ class Component(Node):
     def _take(self, name: str, value: Any) -> None:
         port = self.INPUTS.get(name)
         if port is not None:
-            self._set_port(port, None if value is _MISSING else value)
+            self.set_port(port, None if value is _MISSING else value)
             return
         if value is _MISSING:
             value = getattr(type(self), name, _MISSING)
@@ -163,7 +164,8 @@ class Component(Node):
             self.problems.append(f"parameter {name!r}: {problem}")
         return value
 
-    def _set_port(self, port: InputPort[Any], value: Any) -> None:
+    def set_port(self, port: InputPort[Any], value: Any) -> None:
+        """Wires an input; what is wrong with the value goes to ``problems``. Called by the port."""
         if self._bound_inputs is not None:
             raise AttributeError(f"input {port.name!r} cannot be set while {self.id} runs")
         if value is None:
@@ -177,7 +179,8 @@ class Component(Node):
         else:
             self._inputs[port.name] = value
 
-    def _port_value(self, port: Port[Any]) -> Any:
+    def port_value(self, port: Port[Any]) -> Any:
+        """What reading a port gives: a channel while wiring, artifacts while running. Called by the port."""
         if self._bound_inputs is None:
             return self._inputs.get(port.name) if isinstance(port, InputPort) else self.outputs[port.name]
         bound: Mapping[str, Any] = self._bound_inputs if isinstance(port, InputPort) else self._bound_outputs
@@ -263,10 +266,8 @@ def _install_input(cls: type, name: str, kind: type[InputPort[Any]], args: Seque
 
 
 def _refuse_reserved(cls: type[Component], name: str) -> None:
-    if name in Component._RESERVED:
+    if name in _RESERVED:
         raise TypeError(f"{cls.__qualname__}: {name!r} is used by Component itself; choose another name")
 
 
-Component._RESERVED = frozenset(name for name in dir(Component) if not name.startswith("_")) | {
-    "problems", "made_at", "beam_pipeline_args", "enable_cache",
-}  # fmt: skip
+_RESERVED = {name for name in dir(Component) if not name.startswith("_")} | set(vars(Component()))

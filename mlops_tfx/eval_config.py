@@ -92,7 +92,8 @@ class EvalMessage(Config):
         return {
             name: _to_json(getattr(self, name), wrapped=name in _REPEATED_WRAPPERS)
             for name in type(self).model_fields
-            if getattr(self, name) not in (None, "", [], {}) or (name in _REPEATED_WRAPPERS and getattr(self, name) == [])
+            if getattr(self, name) not in (None, "", [], {})
+            or (name in _REPEATED_WRAPPERS and getattr(self, name) == [])
         }
 
 

@@ -7,11 +7,11 @@
         split: Parameter[str] = "train",
     ) -> Rows: ...                       # class Rows(TypedDict): rows: int
 
-- ``InputArtifact[T]``, ``InputArtifact[list[T]]``: artifacts; optional when the default is None.
+- ``InputArtifact[T]``, ``InputArtifact[list[T]]``: artifacts; optional when there is a default.
 - ``OutputArtifact[T]``: an artifact the function writes to.
 - ``Parameter[T]``: a value known when the pipeline is defined.
-- a bare ``int``, ``float``, ``str``, ``bool``, ``bytes``, ``dict`` or ``list``: the value of an artifact that another node
-  wrote; optional when the default is None.
+- a bare ``int``, ``float``, ``str``, ``bool``, ``bytes``, ``dict`` or ``list``: the value of an artifact that another
+  node wrote; optional when there is a default.
 - ``BeamComponentParameter[beam.Pipeline]``: a Beam pipeline with the node's flags; with ``use_beam=True``.
 - the result: None, or a TypedDict (or ``OutputDict(name=type)``) whose entries become value artifacts.
 """
@@ -96,7 +96,7 @@ class FunctionComponent(Component):
         for name, value in returned.items():
             if value is None and name not in self.OPTIONAL_RESULTS:
                 raise UserCodeError(f"{self.type_name} returned {name}=None, which is not declared Optional")
-            self._port_value(self.OUTPUTS[name]).value = value
+            self.port_value(self.OUTPUTS[name]).value = value
 
 
 @overload
@@ -154,7 +154,7 @@ def _make(function: Callable[..., Any], base_type: str | None, use_beam: bool) -
         OPTIONAL_RESULTS=_optional_results(function),
         BEAM_ARGUMENT=beam_arguments[0] if beam_arguments else None,
     )
-    made = type(function.__name__, (FunctionComponent,), namespace)
+    made: type[FunctionComponent] = type(function.__name__, (FunctionComponent,), namespace)
     # Results are no attributes of the class: one may have the name of an argument.
     made.OUTPUTS = {**made.OUTPUTS, **{name: _result_port(name, type_) for name, type_ in results.items()}}
     return made
@@ -216,9 +216,7 @@ def _value_type(function: Callable[..., Any], name: str, annotation: Any) -> typ
 
 
 def _result_types(function: Callable[..., Any], annotation: Any) -> dict[str, type[Artifact]]:
-    return {
-        name: _value_type(function, name, _kind(type_)[1]) for name, type_ in _declared_results(annotation).items()
-    }
+    return {name: _value_type(function, name, _kind(type_)[1]) for name, type_ in _declared_results(annotation).items()}
 
 
 def _declared_results(annotation: Any) -> Mapping[str, Any]:

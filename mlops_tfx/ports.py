@@ -8,12 +8,14 @@ artifact. Type checkers see the artifact type on both sides (PEP 681: the constr
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from typing_extensions import Self
 
 from mlops_tfx.artifacts import Artifact
-from mlops_tfx.channel import BaseChannel
+
+if TYPE_CHECKING:
+    from mlops_tfx.channel import BaseChannel
 
 A = TypeVar("A", bound=Artifact)
 
@@ -29,7 +31,7 @@ class Port(Generic[A]):
         self.name = name
 
     def _value(self, instance: Any) -> Any:
-        return instance._port_value(self)
+        return instance.port_value(self)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}[{self.artifact_type.TYPE_NAME}]"
@@ -42,7 +44,7 @@ class InputPort(Port[A]):
     many = False
 
     def __set__(self, instance: Any, value: Any) -> None:
-        instance._set_port(self, value)
+        instance.set_port(self, value)
 
 
 class Input(InputPort[A]):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 
@@ -12,6 +14,6 @@ import click
 @click.argument("flags", nargs=-1, type=click.UNPROCESSED)
 def command(flags: tuple[str, ...]) -> None:
     """Serve models over gRPC; takes tensorflow_model_server's flags (--port, --model_name, --model_base_path ...)."""
-    from mlops_tfx.serving.server.main import main
+    from mlops_tfx.serving.server.__main__ import main
 
-    main(list(flags))
+    sys.exit(main(flags))

@@ -16,7 +16,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def store_options(function: F) -> F:
     """Adds ``--root`` and ``--pipeline``."""
-    root = click.option("--root", default=None, help="Pipeline root or metadata.sqlite; default: found below this folder.")
+    root = click.option(
+        "--root", default=None, help="Pipeline root or metadata.sqlite; default: found below this folder."
+    )
     pipeline = click.option("--pipeline", default=None, help="Pipeline name, where the store has several.")
     return root(pipeline(function))
 

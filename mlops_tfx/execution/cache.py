@@ -15,11 +15,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mlops_tfx import filesystem
-from mlops_tfx.artifacts import Artifact
 from mlops_tfx.execution.imports import project_modules, source_of_module
 from mlops_tfx.parameters import canonical_json
 
 if TYPE_CHECKING:
+    from mlops_tfx.artifacts import Artifact
     from mlops_tfx.component import Component
 
 CONTENT_DIGEST = "content_digest"

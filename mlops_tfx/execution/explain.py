@@ -101,7 +101,9 @@ def _ingredients(record: ExecutionRecord) -> Mapping[str, str]:
 
 
 def _producers(latest: ExecutionRecord, changes: tuple[Change, ...], store: MetadataStore) -> list[str]:
-    changed = {change.name.removeprefix("input ").partition("[")[0] for change in changes if change.name[:6] == "input "}
+    changed = {
+        change.name.removeprefix("input ").partition("[")[0] for change in changes if change.name[:6] == "input "
+    }
     wanted = {artifact.id for key in changed for artifact in latest.inputs.get(key, ())}
     found = []
     for record in store.executions(pipeline_name=latest.pipeline_name, run_id=latest.run_id):

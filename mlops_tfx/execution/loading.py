@@ -37,7 +37,7 @@ def load_pipeline(path: str) -> Pipeline:
         if callable(getattr(module, function, None)):
             return _pipeline(getattr(module, function), f"{module_file}:{function}")
     raise UserCodeError(
-        f"{module_file} defines no pipeline; expected a Pipeline object, or a function create_pipeline() that returns one"
+        f"{module_file} defines no pipeline; expected a Pipeline object, or a function create_pipeline()"
     )
 
 
@@ -47,7 +47,8 @@ def _pipeline(found: Any, where: str) -> Pipeline:
     required = [
         name
         for name, parameter in inspect.signature(found).parameters.items()
-        if parameter.default is parameter.empty and parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
     ]
     if required:
         raise UserCodeError(f"{where} must be callable without arguments; it requires {', '.join(required)}")

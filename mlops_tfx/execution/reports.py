@@ -20,9 +20,7 @@ _STATES = {
 }
 
 
-def reports_of_run(
-    store: MetadataStore, pipeline_name: str, run_id: str | None = None
-) -> tuple[str, list[NodeReport]]:
+def reports_of_run(store: MetadataStore, pipeline_name: str, run_id: str | None = None) -> tuple[str, list[NodeReport]]:
     """Returns the run's id (the latest run for None) and a report for each of its nodes, in order of their start.
 
     Raises:

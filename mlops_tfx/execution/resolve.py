@@ -35,7 +35,9 @@ def resolve_inputs(
         ResolutionError: a required input has no artifact, or one that takes a single artifact has several.
     """
     found = {
-        key: [artifact for source in channel.sources() for artifact in _of_channel(source, produced, store, pipeline_name)]
+        key: [
+            artifact for source in channel.sources() for artifact in _of_channel(source, produced, store, pipeline_name)
+        ]
         for key, channel in node.inputs.items()
     }
     if isinstance(node, Component):
@@ -73,5 +75,5 @@ def _check_counts(node: Component, found: Mapping[str, Sequence[Artifact]]) -> N
             )
         if len(artifacts) > 1 and not port.many:
             raise ResolutionError(
-                f"input {key!r}: expected one {port.artifact_type.TYPE_NAME}, received {len(artifacts)} from {channel!r}"
+                f"input {key!r}: expected one {port.artifact_type.TYPE_NAME}, received {len(artifacts)}: {channel!r}"
             )

@@ -9,17 +9,19 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mlops_tfx import filesystem
-from mlops_tfx.artifacts import Artifact
 from mlops_tfx.errors import NodeFailedError, PipelineFailedError
 from mlops_tfx.execution.heavy_imports import warm_up
 from mlops_tfx.execution.observer import NodeReport, NodeState, Observer
 from mlops_tfx.execution.task import Run, recover, run_node
 from mlops_tfx.metadata import MetadataStore
-from mlops_tfx.node import Node
-from mlops_tfx.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from mlops_tfx.artifacts import Artifact
+    from mlops_tfx.node import Node
+    from mlops_tfx.pipeline import Pipeline
 
 _DONE = {NodeState.COMPLETE, NodeState.CACHED}
 

@@ -1,8 +1,8 @@
 """Where the outputs of a node are written, and how they become visible all at once.
 
-    {pipeline_root}/{node}/{output}/{execution id}             published, TFX's layout
-    {pipeline_root}/{node}/.system/staging/{execution id}/     while the node runs
-    {pipeline_root}/{node}/.system/tmp/{execution id}/         ``context.temp_dir``
+{pipeline_root}/{node}/{output}/{execution id}             published, TFX's layout
+{pipeline_root}/{node}/.system/staging/{execution id}/     while the node runs
+{pipeline_root}/{node}/.system/tmp/{execution id}/         ``context.temp_dir``
 """
 
 from __future__ import annotations

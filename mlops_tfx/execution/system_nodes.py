@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_tfx import filesystem
-from mlops_tfx.artifacts import Artifact
 from mlops_tfx.errors import ResolutionError
 from mlops_tfx.execution.cache import CONTENT_DIGEST
 from mlops_tfx.execution.observer import NodeState
@@ -14,6 +13,7 @@ from mlops_tfx.parameters import to_json
 from mlops_tfx.resolvers import Importer, Resolver
 
 if TYPE_CHECKING:
+    from mlops_tfx.artifacts import Artifact
     from mlops_tfx.execution.resolve import Artifacts
     from mlops_tfx.metadata import MetadataStore, NodeIdentity
     from mlops_tfx.node import Node

@@ -24,7 +24,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mlops_tfx import filesystem
-from mlops_tfx.artifacts import Artifact
 from mlops_tfx.component import Component, RunContext
 from mlops_tfx.errors import MlopsTfxError, NodeFailedError
 from mlops_tfx.execution import cache, owner, system_nodes
@@ -37,6 +36,7 @@ from mlops_tfx.metadata import ExecutionState, NodeIdentity
 from mlops_tfx.parameters import to_json
 
 if TYPE_CHECKING:
+    from mlops_tfx.artifacts import Artifact
     from mlops_tfx.metadata import MetadataStore
     from mlops_tfx.node import Node
     from mlops_tfx.pipeline import Pipeline
@@ -82,8 +82,8 @@ def run_node(node: Node, run: Run) -> Outcome:
     """Runs one node.
 
     Raises:
-        NodeFailedError: it failed; the cause is ``__cause__``. The store has a FAILED execution with the error text, and
-            nothing is published.
+        NodeFailedError: it failed; the cause is ``__cause__``. The store has a FAILED execution with the error text,
+            and nothing is published.
     """
     run.observer.node_started(node.id)
     try:
@@ -102,7 +102,12 @@ def run_node(node: Node, run: Run) -> Outcome:
     run.observer.step_done(node.id, Step.FINGERPRINT)
     if cached is not None:
         run.store.publish(
-            run.identity(node), inputs=inputs, outputs=cached, properties=properties, cache_key=key, state=ExecutionState.CACHED
+            run.identity(node),
+            inputs=inputs,
+            outputs=cached,
+            properties=properties,
+            cache_key=key,
+            state=ExecutionState.CACHED,
         )
         return Outcome(NodeState.CACHED, cached)
     execution_id = _begin(node, run, inputs, properties, key)

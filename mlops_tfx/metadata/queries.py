@@ -56,7 +56,7 @@ class Queries:
         run_id: str | None,
         producer: str | None,
         output_key: str | None,
-        limit: int,
+        limit: int | None,
     ) -> list[Artifact]:
         """Returns the newest LIVE artifacts put out by executions that are in all the contexts."""
         names = [(PIPELINE, pipeline_name)]

@@ -172,7 +172,7 @@ class MetadataStore:
         run_id: str | None = None,
         producer: str | None = None,
         output_key: str | None = None,
-        limit: int = 1,
+        limit: int | None = 1,
     ) -> list[Artifact]:
         """Returns the newest LIVE artifacts of a type that a pipeline put out, newest first.
 
@@ -182,7 +182,7 @@ class MetadataStore:
             run_id: only of this run.
             producer: only of this node.
             output_key: only of this output of the node.
-            limit: at most so many.
+            limit: at most so many; None for all.
         """
         return self._queries.latest(artifact_type, pipeline_name, run_id, producer, output_key, limit)
 

@@ -87,7 +87,7 @@ def test_undeclared_property():
 
 def test_own_type_gets_its_class_name():
     class Report(Artifact):
-        PROPERTIES = {"score": Property(PropertyType.FLOAT)}  # noqa: RUF012  # declared once, as in TFX
+        PROPERTIES = {"score": Property(PropertyType.FLOAT)}  # declared once, as in TFX
 
     report = Report("/r", properties={"score": 0.5})
     assert Report.TYPE_NAME == "Report"

@@ -80,10 +80,16 @@ def test_many_inputs_are_a_list():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Stats(Gen().examples, exclude_spilts=()), "unknown argument 'exclude_spilts'; did you mean 'exclude_splits'?"),
+        (
+            lambda: Stats(Gen().examples, exclude_spilts=()),
+            "unknown argument 'exclude_spilts'; did you mean 'exclude_splits'?",
+        ),
         (lambda: Stats(), "input 'examples' (Examples) is missing"),
         (lambda: Stats(Gen()), "input 'examples': expected a channel of Examples, received Gen"),
-        (lambda: Stats(Stats(Gen().examples).statistics), "expected artifacts of type Examples, received Stats.outputs"),
+        (
+            lambda: Stats(Stats(Gen().examples).statistics),
+            "expected artifacts of type Examples, received Stats.outputs",
+        ),
         (lambda: Gen(rows="5"), "parameter 'rows': expected int, received '5'"),
         (lambda: Gen(rows=1.5), "parameter 'rows': expected int, received 1.5"),
         (lambda: Gen(rows=True), "parameter 'rows': expected int, received True"),
@@ -134,7 +140,7 @@ def test_annotation_that_cannot_be_evaluated_names_the_remedy():
     with pytest.raises(TypeError, match="import the name at run time"):
 
         class Bad(Component):
-            examples: Input[NotImported]  # noqa: F821  # that is the point
+            examples: Input[NotImported]  # noqa: F821  # the point of the test
 
 
 def test_inheritance_keeps_and_extends_the_contract():

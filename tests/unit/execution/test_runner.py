@@ -163,7 +163,11 @@ def test_failure_stops_what_depends_on_it_and_nothing_else(tmp_path):
     assert isinstance(caught.value.__cause__.__cause__, ValueError)
     with MetadataStore(Pipeline("p", str(tmp_path / "root")).metadata_connection_config) as store:
         ended = {record.node_id: record for record in store.executions(pipeline_name="p")}
-        assert {k: r.state.name for k, r in ended.items()} == {"Gen": "COMPLETE", "Train": "FAILED", "Other": "COMPLETE"}
+        assert {k: r.state.name for k, r in ended.items()} == {
+            "Gen": "COMPLETE",
+            "Train": "FAILED",
+            "Other": "COMPLETE",
+        }
         assert "loss is NaN" in ended["Train"].error
         assert 'raise ValueError("loss is NaN")' in ended["Train"].error, "the traceback is kept"
         assert len(store.latest(Model, pipeline_name="p", producer="Train", limit=None)) == 0

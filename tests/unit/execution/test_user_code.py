@@ -104,7 +104,9 @@ def test_boundary_keeps_the_cause_and_names_the_place():
     def broken():
         raise KeyError("hour")
 
-    with pytest.raises(UserCodeError, match=rf"preprocessing_fn raised KeyError: 'hour' \({__file__}:\d+, in broken\)") as caught:
+    with pytest.raises(
+        UserCodeError, match=rf"preprocessing_fn raised KeyError: 'hour' \({__file__}:\d+, in broken\)"
+    ) as caught:
         with user_code("preprocessing_fn"):
             broken()
     assert isinstance(caught.value.__cause__, KeyError)
