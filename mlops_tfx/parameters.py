@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import functools
 import json
 from collections.abc import Callable, Mapping
@@ -53,6 +54,8 @@ def canonical_json(value: Any) -> str:
 
 def to_json(value: Any) -> Any:
     """Returns a parameter value as plain JSON data. A function becomes its dotted name, a proto its JSON."""
+    if isinstance(value, enum.Enum):
+        return to_json(value.value)
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, BaseModel):

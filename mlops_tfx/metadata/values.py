@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 ERROR_TEXT_LIMIT = 60_000
 """Characters of an error text that are kept."""
 
-_INT64 = range(-(2**63), 2**63)
 # Protocol buffers' JSON names fields either way.
 _KINDS = {
     "boolean_type": "bool", "booleanType": "bool",
@@ -171,7 +170,8 @@ def _value_type(value: Any) -> dict[str, Any]:
 
 
 def _checked_int(name: str, value: int) -> int:
-    if value not in _INT64:
+    # Not "in range": for a subclass of int, such as an enum's, that counts through all of them.
+    if not -(2**63) <= value < 2**63:
         raise MetadataError(f"property {name!r}: expected a 64-bit integer, received {name}={value!r}")
     return value
 
