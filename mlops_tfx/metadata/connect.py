@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import sqlite3
 from typing import TYPE_CHECKING
 
 from mlops_tfx import filesystem
@@ -115,8 +114,16 @@ def _check_sqlite_path(path: str, read_only: bool) -> None:
 def _roll_back(path: str) -> None:
     # A writer was killed. SQLite undoes its unfinished transaction at the next read, for which a connection that may
     # only read is not enough. (A journal whose writer is alive is left alone by SQLite.)
-    with contextlib.closing(sqlite3.connect(path)) as database:
-        database.execute("SELECT name FROM sqlite_master LIMIT 1").fetchall()
+    import sqlite3
+
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            database.execute("SELECT name FROM sqlite_master LIMIT 1").fetchall()
+    except sqlite3.Error as error:
+        raise MetadataError(
+            f"the metadata store {path!r} has an unfinished transaction that cannot be undone ({error}); "
+            "end the program that writes to it, then try again"
+        ) from error
 
 
 def _explain(error: RuntimeError, connection: ConnectionConfig) -> MetadataError:
