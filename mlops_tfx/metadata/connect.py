@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from typing import TYPE_CHECKING
@@ -49,8 +50,12 @@ def describe(connection: ConnectionConfig) -> str:
 
 def prepare(connection: ConnectionConfig, *, read_only: bool) -> None:
     """Makes the folder of an SQLite file, unless ``read_only``. Raises MetadataError when the file cannot be used."""
-    if isinstance(connection, SqliteConnection):
-        _check_sqlite_path(filesystem.local_path(connection.filename_uri), read_only)
+    if not isinstance(connection, SqliteConnection):
+        return
+    path = filesystem.local_path(connection.filename_uri)
+    _check_sqlite_path(path, read_only)
+    if read_only and os.path.exists(f"{path}-journal") and os.access(path, os.W_OK):
+        _roll_back(path)
 
 
 def open_store(connection: ConnectionConfig, *, read_only: bool) -> mlmd.MetadataStore:
@@ -104,6 +109,21 @@ def _check_sqlite_path(path: str, read_only: bool) -> None:
         ) from error
     if not os.access(folder, os.W_OK) or (os.path.exists(path) and not os.access(path, os.W_OK)):
         raise MetadataError(f"the metadata store {path!r} cannot be written; make file and folder writable")
+
+
+def _roll_back(path: str) -> None:
+    # A writer was killed. SQLite undoes its unfinished transaction at the next read, for which a connection that may
+    # only read is not enough. (A journal whose writer is alive is left alone by SQLite.)
+    import sqlite3
+
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            database.execute("SELECT name FROM sqlite_master LIMIT 1").fetchall()
+    except sqlite3.Error as error:
+        raise MetadataError(
+            f"the metadata store {path!r} has an unfinished transaction that cannot be undone ({error}); "
+            "end the program that writes to it, then try again"
+        ) from error
 
 
 def _explain(error: RuntimeError, connection: ConnectionConfig) -> MetadataError:

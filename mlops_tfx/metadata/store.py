@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_tfx.artifacts import Artifact, ArtifactState
 from mlops_tfx.errors import MetadataError
 from mlops_tfx.metadata import rows
-from mlops_tfx.metadata.contexts import Contexts
+from mlops_tfx.metadata.contexts import Contexts, node_context_name
 from mlops_tfx.metadata.queries import EXECUTION_RESULT, IDENTITY_KEYS, Queries
 from mlops_tfx.metadata.records import ExecutionRecord, ExecutionState, NodeIdentity
 from mlops_tfx.metadata.session import TIMEOUT_SECONDS, Session
@@ -100,7 +100,6 @@ class MetadataStore:
 
         ``properties`` are added to those of ``begin``; a name that is there already gets the new value.
         """
-        contexts = self._contexts.of_node(node)
         from ml_metadata.proto import metadata_store_pb2 as pb
 
         pairs, new = self._output_pairs(outputs, pb.Event.OUTPUT)
@@ -111,6 +110,8 @@ class MetadataStore:
             row.last_known_state = pb.Execution.COMPLETE
             row.custom_properties.pop(EXECUTION_RESULT, None)
             _write_properties(row, properties or {})
+            contexts = store.get_contexts_by_execution(execution_id)
+            _check_node(row, node, contexts)
             return _put_execution(store, row, pairs, contexts)[1]
 
         _adopt_ids(new, pairs, self._session.write(write))
@@ -257,11 +258,20 @@ class MetadataStore:
 def _put_execution(
     store: mlmd.MetadataStore, row: pb.Execution, pairs: Pairs, contexts: list[pb.Context]
 ) -> tuple[int, list[int]]:
+    _check_known(store, {event.artifact_id for _, event in pairs if event.artifact_id})
     # One transaction: the execution, new artifacts, events, associations and attributions.
     execution_id, artifact_ids, _ = store.put_execution(
         row, pairs, contexts, reuse_context_if_already_exist=True, force_reuse_context=True
     )
     return execution_id, artifact_ids
+
+
+def _check_known(store: mlmd.MetadataStore, artifact_ids: Collection[int]) -> None:
+    # ML Metadata itself would link an execution to an artifact that does not exist.
+    found = {row.id for row in store.get_artifacts_by_id(sorted(artifact_ids))} if artifact_ids else set()
+    unknown = sorted(set(artifact_ids) - found)
+    if unknown:
+        raise MetadataError(f"the metadata store has no artifacts with ids {unknown}; are they from another store?")
 
 
 def _adopt_ids(new: Mapping[int, Artifact], pairs: Pairs, artifact_ids: Sequence[int]) -> None:
@@ -284,6 +294,12 @@ def _execution(store: mlmd.MetadataStore, execution_id: int) -> pb.Execution:
             f"the metadata store has no execution with execution_id={execution_id!r}; was it begun in another store?"
         )
     return found[0]
+
+
+def _check_node(row: pb.Execution, node: NodeIdentity, contexts: Sequence[pb.Context]) -> None:
+    expected = node_context_name(node.pipeline_name, node.node_id)
+    if expected not in {context.name for context in contexts if context.type == NODE}:
+        raise MetadataError(f"execution {row.id} was not begun by the node {expected!r}; pass the node that began it")
 
 
 def _check_open(row: pb.Execution) -> None:

@@ -94,6 +94,8 @@ class TypeRegistry:
         found = self._session.read(lambda store: _or_none(lambda: find(store)))
         if found is not None and _covers(found, wanted):
             return int(found.id)
+        if found is not None and _base_type(found):
+            wanted.ClearField("base_type")
         return self._session.write(lambda store: _put(store, put, find, wanted))
 
 
@@ -120,8 +122,8 @@ def _or_none(find: Callable[[], Any]) -> Any:
 
 def _covers(stored: Any, wanted: Any) -> bool:
     properties_fit = all(stored.properties.get(name) == kind for name, kind in wanted.properties.items())
-    base_fits = not _base_type(wanted) or _base_type(stored) == _base_type(wanted)
-    return properties_fit and base_fits
+    # A stored base type cannot be changed, and it is only a label: what is there stays.
+    return properties_fit and bool(_base_type(stored) or not _base_type(wanted))
 
 
 def _base_type(stored: Any) -> int:

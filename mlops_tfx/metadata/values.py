@@ -48,7 +48,8 @@ def is_codec_key(name: str) -> bool:
 
 
 def write_value(row: Row, name: str, value: Any) -> None:
-    """Sets a custom property. None leaves it out. Raises MetadataError for a value that cannot be stored."""
+    """Sets a custom property; None removes it. Raises MetadataError for a value that cannot be stored."""
+    _forget(row, name)
     if value is None:
         return
     if isinstance(value, bool | list | tuple | dict):
@@ -105,8 +106,12 @@ def read_declared(row: Mapping[str, pb.Value], custom: Mapping[str, pb.Value]) -
 
 
 def plain_value(value: pb.Value) -> Any:
-    """Returns the content of a property value."""
+    """Returns the content of a property value: int, float, str, bool, a JSON value, or the bytes of a protobuf."""
     kind = value.WhichOneof("value")
+    if kind == "struct_value":
+        return _from_struct(value.struct_value)
+    if kind == "proto_value":
+        return value.proto_value.value
     return getattr(value, kind) if kind else None
 
 
@@ -123,6 +128,19 @@ def shorten(text: str, limit: int = ERROR_TEXT_LIMIT) -> str:
     note = f"\n... {len(text) - limit} characters and a little more left out ...\n"
     head = (limit - len(note)) // 2
     return text[:head] + note + text[len(text) - (limit - len(note) - head) :]
+
+
+def _forget(row: Row, name: str) -> None:
+    for key in (name, schema_key(name), exact_key(name)):
+        row.pop(key, None)
+
+
+def _from_struct(struct: Any) -> Any:
+    from google.protobuf import json_format
+
+    # TFX wraps a JSON value that is no object, as MLMD's struct must be one.
+    value = json_format.MessageToDict(struct)
+    return value["__value__"] if set(value) == {"__value__"} else value
 
 
 def _read_value(row: Mapping[str, pb.Value], name: str) -> Any:
