@@ -31,7 +31,7 @@ class Evaluator(Component):
         model: the candidate; without one, ``ModelSpec.prediction_key`` names the column of the predictions.
         baseline_model: what change thresholds compare with; without one they do not count (a first run).
         feature_slicing_spec: TFX's configuration for estimators, which TensorFlow no longer has; refused.
-        fairness_indicator_thresholds: also compute FairnessIndicators at these thresholds.
+        fairness_indicator_thresholds: also compute confusion matrices and their rates at these thresholds.
         example_splits: names of the splits; ``eval`` by default.
         eval_config: an ``mlops_tfx.eval_config.EvalConfig``, a ``tfma.EvalConfig`` or a dict of that shape.
         schema: for metrics that ask for one.

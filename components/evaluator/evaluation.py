@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+import numpy as np
+
 from mlops_tfx.artifacts import Examples
 from mlops_tfx.components.evaluator.batches import EvalBatch, keyed_columns
 from mlops_tfx.components.evaluator.metrics import MetricAccumulator, plan_metrics
@@ -63,7 +65,9 @@ def evaluate(
         raise DataError(f"expected rows to evaluate, received none in split {', '.join(map(repr, splits))}")
     slicing.check()
     locations = EvalLocations(examples[0].uri, "tf.Example", {m.name: m.path for m in models.values()})
-    return write_results(uri, list(accumulator.results()), eval_config, locations)
+    # Rates of empty slices and unreached thresholds are NaN by definition; numpy need not say so for each.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return write_results(uri, list(accumulator.results()), eval_config, locations)
 
 
 def _batches(examples: Sequence[Examples], splits: Sequence[str]) -> Iterator[EvalBatch]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,9 @@ class KerasMetrics(ArrayCombiner):
         return state
 
     def _update(self, state: dict[str, Any]) -> None:
+        _without_autograph(self._update_metrics)(state)
+
+    def _update_metrics(self, state: dict[str, Any]) -> None:
         columns = [np.concatenate(parts) for parts in zip(*state["waiting"], strict=True)]
         for index, name in enumerate(self._names):
             values = columns[3 * index : 3 * index + 3]
@@ -74,6 +78,10 @@ class KerasMetrics(ArrayCombiner):
                 state["variables"][index, position] = new
         state["waiting"], state["rows"] = [], 0
 
+    def output(self, state: Any) -> dict[Any, Any]:
+        found: dict[Any, Any] = _without_autograph(super().output)(state)
+        return found
+
     def accumulator(self, state: dict[str, Any]) -> Any:
         if state["waiting"]:
             self._update(state)
@@ -81,3 +89,11 @@ class KerasMetrics(ArrayCombiner):
         for (index, position), variables in state["variables"].items():
             accumulator.add_weights(index, position, variables)
         return accumulator
+
+
+def _without_autograph(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Keras would translate its metrics for graphs first, which takes seconds and is of no use here."""
+    import tensorflow as tf
+
+    undisturbed: Callable[[Any], Any] = tf.autograph.experimental.do_not_convert(function)
+    return undisturbed

@@ -13,6 +13,7 @@ import numpy as np
 from mlops_tfx.components.evaluator import combiners, histograms
 from mlops_tfx.components.evaluator.combiners import ArrayCombiner, PairCache
 from mlops_tfx.components.evaluator.keras_metrics import KerasMetrics
+from mlops_tfx.components.evaluator.matrices import Result, result_function
 from mlops_tfx.components.evaluator.pairing import Array, NotVectorizable, Rows
 from mlops_tfx.components.evaluator.rowwise import RowByRow
 from mlops_tfx.components.evaluator.slices import SliceKey
@@ -45,8 +46,8 @@ class Plan:
     """TFMA's computations for a configuration, each once and in TFMA's order; ``names`` are the metrics' names."""
 
     combining: tuple[ArrayCombiner, ...]
-    derived: tuple[Any, ...]
-    last: tuple[Any, ...]
+    derived: tuple[Result, ...]
+    last: tuple[Result, ...]
     baseline_name: str | None
     min_slice_size: int
     names: frozenset[str]
@@ -65,9 +66,9 @@ def plan_metrics(eval_config: Any, schema: Any = None) -> Plan:
         if isinstance(computation, metric_types.MetricComputation):
             combining.append(_combiner(computation))
         elif isinstance(computation, metric_types.CIDerivedMetricComputation):
-            last.append(computation)
+            last.append(computation.result)
         elif isinstance(computation, metric_types.DerivedMetricComputation):
-            derived.append(computation)
+            derived.append(result_function(computation))
     baseline = model_util.get_baseline_model_spec(eval_config)
     return Plan(
         combining=tuple(combining),
@@ -130,12 +131,12 @@ class MetricAccumulator:
         metrics: dict[Any, Any] = {}
         for combiner, state in zip(self._plan.combining, states, strict=True):
             metrics.update(combiner.output(state))
-        for computation in self._plan.derived:
-            metrics.update(computation.result(metrics))
+        for derive in self._plan.derived:
+            metrics.update(derive(metrics))
         if self._plan.baseline_name:
             metrics.update(_differences(metrics, self._plan.baseline_name))
-        for computation in self._plan.last:
-            metrics.update(computation.result(metrics))
+        for derive in self._plan.last:
+            metrics.update(derive(metrics))
         return {key: value for key, value in metrics.items() if not _is_private(key)}
 
 

@@ -50,7 +50,8 @@ def eval_config_proto(
     config = type(given)()
     config.CopyFrom(given)
     if fairness_indicator_thresholds:
-        indicators = config.metrics_specs.add().metrics.add(class_name="FairnessIndicators")
+        # The metric class FairnessIndicators has left TFMA; its rates are those of the confusion matrices.
+        indicators = config.metrics_specs.add().metrics.add(class_name="ConfusionMatrixAtThresholds")
         indicators.config = json.dumps({"thresholds": list(fairness_indicator_thresholds)})
     config = config_util.update_eval_config_with_defaults(config, has_baseline=has_baseline, rubber_stamp=True)
     try:
