@@ -93,7 +93,8 @@ class ModelServer:
 
         def settled(states: list[VersionState]) -> bool:
             watched = [s for s in states if version in (None, s.version)]
-            return bool(available(states)) or (bool(watched) and all(s.error for s in watched))
+            failed = bool(watched) and all(s.error for s in watched) and not self._manager.looking
+            return failed or bool(available(states))
 
         states = self._board.wait_for(self.options.model_name, settled, timeout)
         if not available(states):
