@@ -1,8 +1,9 @@
 """A client of TensorFlow Serving's gRPC protocol that needs no TensorFlow.
 
+Example:
     with Client("localhost:8500") as client:
         client.wait_until_available("flights")
-        client.predict("flights", [{"carrier": "UA", "distance": 1400.0}])      # rows
+        client.predict("flights", [{"carrier": "UA", "distance": 1400.0}])
         client.predict("flights", {"carrier": ["UA"], "distance": [1400.0]}, signature_name="serving_raw")
 """
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 _PREDICTION = "tensorflow.serving.PredictionService"
 _MODEL = "tensorflow.serving.ModelService"
 _POLL_SECONDS = 0.05
+# What a server that is starting, or has not seen the model yet, answers.
+_NOT_YET = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
 class ServingError(MlopsTfxError):
@@ -228,7 +231,7 @@ class Client:
         try:
             states = self.status(model_name, version=version, timeout=timeout)
         except ServingError as error:
-            if error.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.DEADLINE_EXCEEDED):
+            if error.code in _NOT_YET:
                 return str(error)
             raise
         for state in states:

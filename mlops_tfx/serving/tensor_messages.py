@@ -65,13 +65,22 @@ def to_array(value: Any, dtype: str | None = None) -> Array:
     if len(present) < len(flat):
         if name not in _MISSING:
             raise ValueError(f"None is not possible among values of {name}")
-        array = np.where(np.equal(array, None), _MISSING[name], array)
+        array = _fill_missing(array, _MISSING[name])
     if name == "DT_STRING":
         return _encode_text(array)
     try:
         return array.astype(_TYPES[name][0])
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"expected values for {name}, received {value!r}: {error}") from error
+
+
+def _fill_missing(array: Array, marker: Any) -> Array:
+    filled = array.copy()
+    # Not by assignment through a mask of `array == None`, which numpy would compare with every element's own rules.
+    for index, item in np.ndenumerate(array):
+        if item is None:
+            filled[index] = marker
+    return filled
 
 
 def _dtype_by_value(values: Sequence[Any]) -> str:

@@ -5,6 +5,7 @@ Needs grpcio-tools (for protoc), which nothing else does: ``python mlops_tfx/ser
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -13,10 +14,9 @@ FOLDER = Path(__file__).resolve().parent
 
 def generate(destination: Path) -> None:
     """Writes the FileDescriptorSet of all .proto files here and of those they import."""
-    import grpc_tools
-    from grpc_tools import protoc
-
-    include = Path(grpc_tools.__file__).parent / "_proto"
+    # Loaded by name: no other code needs it, so type checkers need not know it either.
+    protoc = importlib.import_module("grpc_tools.protoc")
+    include = Path(str(protoc.__file__)).parent / "_proto"
     names = sorted(path.name for path in FOLDER.glob("*.proto"))
     code = protoc.main(
         ["protoc", f"-I{FOLDER}", f"-I{include}", "--include_imports", f"--descriptor_set_out={destination}", *names]
