@@ -73,7 +73,9 @@ class ModelManager:
         self._loaded: dict[int, _LoadedVersion] = {}
         self._failures: dict[int, _Failure] = {}
         self._base_path_error = ""
+        self._looks = 0
         self._looking = True
+        self._looked_last = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name=f"watch {options.model_name}", daemon=True)
 
@@ -94,10 +96,13 @@ class ModelManager:
         """Why the base path could not be read at the last look; empty if it could."""
         return self._base_path_error
 
-    @property
-    def looking(self) -> bool:
-        """Whether it is looking for versions, or loading one, right now."""
-        return self._looking
+    def next_look(self) -> int:
+        """Returns the number of the first look that starts from now on; see ``has_looked``."""
+        return self._looks + (2 if self._looking else 1)
+
+    def has_looked(self, number: int) -> bool:
+        """Whether that look is over, or will never be."""
+        return self._looks >= number or self._looked_last
 
     @contextmanager
     def use(self, name: str, version: int | None) -> Iterator[tuple[int, saved_model.SavedModelSession]]:
@@ -129,8 +134,10 @@ class ModelManager:
                 # Whatever a file system does, the version that serves goes on serving.
                 _log.exception("cannot look for versions in %s", self._options.model_base_path)
             self._looking = False
+            self._looks += 1
+            self._looked_last = wait <= 0 or self._stop.is_set()
             self._board.wake()
-            if wait <= 0:
+            if self._looked_last:
                 return
             self._stop.wait(wait)
 
