@@ -31,8 +31,6 @@ def check_model(model: Any) -> None:
             "expected a Keras model, a tf.Module with __call__ or a function of a dict of features, "
             f"received model={model!r}, which is {kind}"
         )
-    if isinstance(model, tf.Module) and not hasattr(type(model), "__call__"):
-        raise ExportError(f"expected a tf.Module with __call__, received model={model!r}")
     if not is_keras(model):
         return
     if getattr(model, "built", True) is False:

@@ -16,7 +16,9 @@ ALL_CLASSES = "all_classes"
 _SCORE_NAMES = (PROBABILITIES, "scores", PREDICTIONS, "logits")
 
 
-def name_outputs(result: Any, names: str | Sequence[str] | Mapping[str, str] | None, has_classes: bool) -> dict[str, Any]:
+def name_outputs(
+    result: Any, names: str | Sequence[str] | Mapping[str, str] | None, has_classes: bool
+) -> dict[str, Any]:
     """Returns the model's outputs by name; floats of 16 bits become float32, which every client can read."""
     if isinstance(result, Mapping):
         outputs = _rename(result, names)

@@ -24,10 +24,15 @@ FeatureSpec = dict[str, Any]
 class Transform(Protocol):
     """Transformed features from raw ones."""
 
-    sources: Mapping[str, frozenset[str]]
-    """Transformed feature -> the raw features it depends on."""
-    trackable: Any
-    """What the SavedModel must keep alive: tables, assets and variables of the transform graph."""
+    @property
+    def sources(self) -> Mapping[str, frozenset[str]]:
+        """Transformed feature -> the raw features it depends on."""
+        ...
+
+    @property
+    def trackable(self) -> Any:
+        """What the SavedModel must keep alive: tables, assets and variables of the transform graph."""
+        ...
 
     def __call__(self, features: Mapping[str, Any]) -> dict[str, Any]:
         """Returns every transformed feature that can be computed from ``features``."""

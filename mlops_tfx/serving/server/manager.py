@@ -73,6 +73,9 @@ class ModelManager:
         self._loaded: dict[int, _LoadedVersion] = {}
         self._failures: dict[int, _Failure] = {}
         self._base_path_error = ""
+        self._looks = 0
+        self._looking = True
+        self._looked_last = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name=f"watch {options.model_name}", daemon=True)
 
@@ -92,6 +95,14 @@ class ModelManager:
     def base_path_error(self) -> str:
         """Why the base path could not be read at the last look; empty if it could."""
         return self._base_path_error
+
+    def next_look(self) -> int:
+        """Returns the number of the first look that starts from now on; see ``has_looked``."""
+        return self._looks + (2 if self._looking else 1)
+
+    def has_looked(self, number: int) -> bool:
+        """Whether that look is over, or will never be."""
+        return self._looks >= number or self._looked_last
 
     @contextmanager
     def use(self, name: str, version: int | None) -> Iterator[tuple[int, saved_model.SavedModelSession]]:
@@ -116,12 +127,17 @@ class ModelManager:
     def _watch(self) -> None:
         wait = self._options.file_system_poll_wait_seconds
         while not self._stop.is_set():
+            self._looking = True
             try:
                 self._look()
             except Exception:
                 # Whatever a file system does, the version that serves goes on serving.
                 _log.exception("cannot look for versions in %s", self._options.model_base_path)
-            if wait <= 0:
+            self._looking = False
+            self._looks += 1
+            self._looked_last = wait <= 0 or self._stop.is_set()
+            self._board.wake()
+            if self._looked_last:
                 return
             self._stop.wait(wait)
 
@@ -135,8 +151,8 @@ class ModelManager:
         for version in self._failures.keys() - found.keys():
             del self._failures[version]
         wanted = self._next_version(found)
-        if wanted is not None and wanted not in self._loaded and not self._load(wanted, found[wanted]):
-            return
+        while wanted is not None and wanted not in self._loaded and not self._load(wanted, found[wanted]):
+            wanted = None if self._stop.is_set() else self._next_version(found)
         for version in list(self._loaded):
             if version != wanted and (wanted in self._loaded or not found):
                 self._unload(version)

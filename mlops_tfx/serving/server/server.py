@@ -88,12 +88,16 @@ class ModelServer:
         """
         from mlops_tfx.serving.server.states import State
 
+        # What failed before may be mended by now: the verdict is that of a look which starts after this call.
+        look = self._manager.next_look()
+
         def available(states: list[VersionState]) -> list[VersionState]:
             return [s for s in states if s.state == State.AVAILABLE and version in (None, s.version)]
 
         def settled(states: list[VersionState]) -> bool:
             watched = [s for s in states if version in (None, s.version)]
-            return bool(available(states)) or (bool(watched) and all(s.error for s in watched))
+            failed = bool(watched) and all(s.error for s in watched) and self._manager.has_looked(look)
+            return failed or bool(available(states))
 
         states = self._board.wait_for(self.options.model_name, settled, timeout)
         if not available(states):

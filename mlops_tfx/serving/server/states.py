@@ -44,6 +44,11 @@ class StateBoard:
             self._states.setdefault(model, {})[version] = VersionState(version, state, error)
             self._changed.notify_all()
 
+    def wake(self) -> None:
+        """Wakes all who wait, so that they look at other conditions than states."""
+        with self._changed:
+            self._changed.notify_all()
+
     def versions(self, model: str) -> list[VersionState]:
         """Returns the versions of a model, highest first; empty for an unknown model."""
         with self._changed:

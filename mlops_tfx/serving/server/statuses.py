@@ -96,9 +96,7 @@ def input_not_found(alias: str, feed: str, request: Iterable[str], defaults: Ite
 
 def invalid_input_name(used: Iterable[str], request: Iterable[str]) -> StatusError:
     """The request has an input that the signature does not have, in place of one with a default."""
-    return invalid(
-        f"Inputs contains invalid name. Used request inputs: {_join(used)}, request input: {_join(request)}"
-    )
+    return invalid(f"Inputs contains invalid name. Used request inputs: {_join(used)}, request input: {_join(request)}")
 
 
 def tensor_parsing(alias: str) -> StatusError:

@@ -41,7 +41,8 @@ _MAX_FILLED_BYTES = 1 << 31
 
 def dtype_name(dtype: int) -> str:
     """Returns the name that TensorFlow's error texts use: ``float``, ``int64``, ``string``."""
-    return types_pb2.DataType.Name(dtype)[len("DT_") :].lower()
+    name: str = types_pb2.DataType.Name(dtype)
+    return name[len("DT_") :].lower()
 
 
 def decode(proto: Any) -> Any:
@@ -97,6 +98,8 @@ def _decode_strings(proto: Any, count: int) -> Any:
     else:
         values = list(proto.string_val)
     given = len(values)
+    if given == count:
+        return np.array(values, object)
     if given < count:
         _check_filled(count * 8)
     array = np.empty(count, object)
