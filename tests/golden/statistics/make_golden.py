@@ -51,12 +51,17 @@ def narrow(schema_file):
     return path
 
 
+def examples_and_statistics(csv_folder):
+    """The two nodes that every pipeline here begins with."""
+    examples = tfx.components.CsvExampleGen(csv_folder)
+    return examples, tfx.components.StatisticsGen(examples.outputs["examples"]).with_id("Statistics")
+
+
 def make(csv_folder, destination):
     """Makes the expected files of one data set."""
     shutil.rmtree(destination, ignore_errors=True)
     with tempfile.TemporaryDirectory() as folder:
-        examples = tfx.components.CsvExampleGen(csv_folder)
-        statistics = tfx.components.StatisticsGen(examples.outputs["examples"]).with_id("Statistics")
+        examples, statistics = examples_and_statistics(csv_folder)
         schemas = {
             "schema": tfx.components.SchemaGen(statistics.outputs["statistics"]),
             "schema_without_shapes": tfx.components.SchemaGen(statistics.outputs["statistics"], False),
@@ -68,6 +73,7 @@ def make(csv_folder, destination):
         for name in schemas:
             shutil.copy(os.path.join(output(folder, name, "schema"), "schema.pbtxt"), f"{destination}/{name}.pbtxt")
         narrowed = tfx.components.ImportSchemaGen(narrow(f"{destination}/schema.pbtxt"))
+        examples, statistics = examples_and_statistics(csv_folder)
         validator = tfx.components.ExampleValidator(statistics.outputs["statistics"], narrowed.outputs["schema"])
         run([examples, statistics, narrowed, validator], os.path.join(folder, "second"))
         shutil.copytree(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from mlops_tfx.errors import ArtifactError, ConfigError, DataError, ValidationFa
 from mlops_tfx.execution.testing import run_component
 from mlops_tfx.io.protos import read_anomalies, write_schema, write_statistics
 from tests.golden.statistics.real_data import flights_sample, to_batch, write_examples
+
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "statistics"
 
 
 def write_stats(uri: Path, splits: dict[str, pd.DataFrame]) -> ExampleStatistics:
@@ -107,6 +111,22 @@ def test_what_is_written(case: Case) -> None:
         assert read_anomalies(f"{anomalies.path(split)}/SchemaDiff.pb") == expected
         assert set(readable(anomalies, split)) == set(expected.anomaly_info)
     assert readable(anomalies, "train") == {}
+
+
+@pytest.mark.parametrize("name", ["penguins", "flights"])
+def test_anomalies_are_tfxs(tmp_path: Path, name: str) -> None:
+    # Written by TFX 1.16: see tests/golden/statistics/make_golden.py.
+    statistics = ExampleStatistics(str(GOLDEN / name / "statistics"))
+    statistics.splits = ["train", "eval"]
+    (tmp_path / "schema").mkdir()
+    shutil.copy(GOLDEN / name / "narrow.pbtxt", tmp_path / "schema" / "schema.pbtxt")
+    inputs = {"statistics": statistics, "schema": Schema(str(tmp_path / "schema"))}
+    (anomalies,) = run_component(ExampleValidator(), inputs, tmp_path)["anomalies"]
+    assert isinstance(anomalies, ExampleAnomalies)
+    for split in statistics.splits:
+        expected = read_anomalies(str(GOLDEN / name / "anomalies" / f"Split-{split}" / "SchemaDiff.pb"))
+        assert len(expected.anomaly_info) > 4
+        assert read_anomalies(f"{anomalies.path(split)}/SchemaDiff.pb") == expected
 
 
 def test_an_hour_of_77_is_named_from_statistics(case: Case) -> None:

