@@ -22,7 +22,7 @@ from mlops_tfx.connection import ConnectionConfig
 from mlops_tfx.errors import ConfigError, did_you_mean
 from mlops_tfx.eval_config import (
     EvalConfig, GenericChangeThreshold, GenericValueThreshold, MetricConfig, MetricsSpec, MetricThreshold, ModelSpec,
-    SlicingSpec,
+    PerSliceMetricThreshold, SlicingSpec,
 )  # fmt: skip
 from mlops_tfx.node import Node
 from mlops_tfx.pipeline import Pipeline
@@ -148,7 +148,7 @@ def tabular_pipeline(
 def default_eval_config(label: str, task: Task, slices: Sequence[str], threshold: float | None) -> EvalConfig:
     """Returns the evaluation of a task: its metrics, overall and by the values of each column in ``slices``."""
     first, *others = _METRICS[task]
-    metrics = [MetricConfig(class_name=first, threshold=_threshold(task, threshold))]
+    metrics = [MetricConfig(class_name=first, per_slice_thresholds=[_threshold(task, threshold)])]
     metrics += [MetricConfig(class_name=other) for other in ("ExampleCount", *others)]
     return EvalConfig(
         model_specs=[ModelSpec(signature_name="serving_default", label_key=label)],
@@ -157,15 +157,17 @@ def default_eval_config(label: str, task: Task, slices: Sequence[str], threshold
     )
 
 
-def _threshold(task: Task, threshold: float | None) -> MetricThreshold:
+def _threshold(task: Task, threshold: float | None) -> PerSliceMetricThreshold:
     is_error = task == "regression"
     bound = {} if threshold is None else {"upper_bound" if is_error else "lower_bound": threshold}
-    return MetricThreshold(
-        value_threshold=GenericValueThreshold(**bound) if bound else None,
-        # Equally good is good enough; rounding must not decide.
-        change_threshold=GenericChangeThreshold(
-            absolute=1e-6 if is_error else -1e-6, direction="LOWER_IS_BETTER" if is_error else "HIGHER_IS_BETTER"
-        ),
+    # Equally good is good enough; rounding must not decide.
+    change = GenericChangeThreshold(
+        absolute=1e-6 if is_error else -1e-6, direction="LOWER_IS_BETTER" if is_error else "HIGHER_IS_BETTER"
+    )
+    value = GenericValueThreshold(**bound) if bound else None
+    # All rows together decide; a threshold without slicing specs would hold for every slice, the smallest too.
+    return PerSliceMetricThreshold(
+        slicing_specs=[SlicingSpec()], threshold=MetricThreshold(value_threshold=value, change_threshold=change)
     )
 
 

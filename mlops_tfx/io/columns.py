@@ -31,9 +31,12 @@ def to_example_form(batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, batch.schema.names)
 
 
-def empty_to_null(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The same batch (in tf.Example form) with large lists and with null where a list is empty."""
-    columns = [_empty_to_null(_large(column)) for column in batch.columns]
+def empty_to_null(batch: pa.RecordBatch, *, keep_types: bool = False) -> pa.RecordBatch:
+    """The same batch (in tf.Example form) with large lists and with null where a list is empty.
+
+    A column without any value gets the type null, unless ``keep_types``.
+    """
+    columns = [_empty_to_null(_large(column), keep_types) for column in batch.columns]
     return pa.RecordBatch.from_arrays(columns, batch.schema.names)
 
 
@@ -150,7 +153,7 @@ def _offsets(column: pa.Array) -> NDArray[np.int64]:
     return np.asarray(column.offsets)
 
 
-def _empty_to_null(column: pa.Array) -> pa.Array:
+def _empty_to_null(column: pa.Array, keep_type: bool = False) -> pa.Array:
     if not pa.types.is_large_list(column.type):
         return column
     lengths = np.diff(_offsets(column))
@@ -159,7 +162,7 @@ def _empty_to_null(column: pa.Array) -> pa.Array:
     if lengths.all():
         return column
     if not lengths.any():
-        return pa.nulls(len(column))
+        return pa.nulls(len(column), column.type if keep_type else None)
     return make_lists(column.flatten(), lengths)
 
 

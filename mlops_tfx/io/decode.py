@@ -22,6 +22,7 @@ class Decoder:
     def __init__(self, schema: Any = None) -> None:
         from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
+        self._has_schema = schema is not None
         self._decoder = ExamplesToRecordBatchDecoder(None if schema is None else schema.SerializeToString())
 
     def decode(self, block: RecordBlock, where: str = "") -> pa.RecordBatch:
@@ -31,7 +32,7 @@ class Decoder:
     def decode_records(self, records: list[bytes], where: str = "", first: int = 0) -> pa.RecordBatch:
         """The same for separate byte strings."""
         try:
-            return columns.empty_to_null(self._decoder.DecodeBatch(records))
+            return columns.empty_to_null(self._decoder.DecodeBatch(records), keep_types=self._has_schema)
         except (RuntimeError, ValueError) as error:
             place = f"{where}, records {first} to {first + len(records) - 1}: " if where else ""
             raise DataError(f"{place}expected serialized tf.Examples: {error}") from error
