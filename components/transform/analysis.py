@@ -16,6 +16,7 @@ from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io
 from mlops_tfx import filesystem
 from mlops_tfx.artifacts import Examples
 from mlops_tfx.components.transform import tensors
+from mlops_tfx.components.transform.cache_files import write_cache
 from mlops_tfx.io.beam_examples import ReadExamples
 
 # Every cached analyzer of every dataset adds about ten stages to the pipeline; TFX has the same limit.
@@ -167,6 +168,4 @@ class Analysis:
             if filesystem.isdir(earlier):
                 filesystem.copy_tree(earlier, os.path.join(cache.write_to, key.key))
         if results:
-            _ = results | "WriteCache" >> analyzer_cache.WriteAnalysisCacheToFS(
-                pipeline=pipeline, cache_base_dir=cache.write_to, dataset_keys=keys
-            )
+            write_cache(pipeline, results, cache.write_to, keys)
