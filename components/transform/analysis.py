@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +18,30 @@ from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io
 from mlops_tfx import filesystem
 from mlops_tfx.artifacts import Examples
 from mlops_tfx.components.transform import tensors
+from mlops_tfx.components.transform.cache_files import write_cache
+from mlops_tfx.errors import DataError, UserCodeError
 from mlops_tfx.io.beam_examples import ReadExamples
+from mlops_tfx.io.examples import read_batches
 
 # Every cached analyzer of every dataset adds about ten stages to the pipeline; TFX has the same limit.
 _MAX_STAGES = 20_000
 _STAGES_PER_CACHED_ANALYZER = 10
+
+
+# How tensorflow_transform words an error of the graph; the batch's whole content follows.
+_GRAPH_ERROR = re.compile(r'An error occurred while trying to apply the transformation: "(.*?)"\.\s+Batch', re.DOTALL)
+
+
+@contextmanager
+def graph_errors() -> Iterator[None]:
+    """Turns an error of the user's graph during analysis into UserCodeError."""
+    try:
+        yield
+    except ValueError as error:
+        match = _GRAPH_ERROR.search(str(error))
+        if match is None:
+            raise
+        raise UserCodeError(f"the graph of preprocessing_fn failed while data was analyzed: {match[1]}") from error
 
 
 @dataclass(frozen=True)
@@ -107,6 +128,17 @@ class Analysis:
                 self._write_cache(pipeline, cache, results, list(keys))
         return tuple(batches.values()) | "Flatten" >> beam.Flatten(pipeline=pipeline) if read_all else None
 
+    def check_rows(self) -> None:
+        """Raises DataError if there is nothing to learn from: without rows, means and quantiles are undefined."""
+        first = tensors.project(self.schema, self.columns[:1])
+        for dataset in self.datasets if self.shape.analyzers else ():
+            batches = read_batches(dataset.examples, dataset.split, schema=first, batch_rows=1)
+            if any(batch.num_rows for batch in batches):
+                return
+        if self.shape.analyzers:
+            names = ", ".join(dataset.where for dataset in self.datasets)
+            raise DataError(f"expected rows to analyze, received none in {names}; analyze splits that have rows")
+
     def write_raw_metadata(self, graph_uri: str) -> None:
         """Writes the schema of the raw data into the graph's folder, where TensorFlow Transform looks for it."""
         metadata = dataset_metadata.DatasetMetadata(self.schema)
@@ -128,9 +160,9 @@ class Analysis:
         return keys
 
     def _read(self, pipeline: beam.Pipeline, index: int, dataset: Dataset) -> beam.PCollection:
-        required = tensors.required_features(tensors.adapter_config(self.schema, self.columns))
+        raw = tensors.RawBatches.of(tensors.adapter_config(self.schema, self.columns))
         read = ReadExamples(dataset.examples, dataset.split, schema=tensors.project(self.schema, self.columns))
-        check = beam.Map(tensors.check_required, required, dataset.where)
+        check = beam.Map(raw.check, dataset.where)
         return pipeline | f"Read[{index}]" >> read | f"Check[{index}]" >> check
 
     def _known_results(self, pipeline: beam.Pipeline, cache: Cache | None, keys: Sequence[Any]) -> Any:
@@ -167,6 +199,4 @@ class Analysis:
             if filesystem.isdir(earlier):
                 filesystem.copy_tree(earlier, os.path.join(cache.write_to, key.key))
         if results:
-            _ = results | "WriteCache" >> analyzer_cache.WriteAnalysisCacheToFS(
-                pipeline=pipeline, cache_base_dir=cache.write_to, dataset_keys=keys
-            )
+            write_cache(pipeline, results, cache.write_to, keys)

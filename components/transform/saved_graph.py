@@ -35,7 +35,7 @@ class SavedGraph:
         raw_schema = output.raw_metadata.schema
         config = tensors.adapter_config(raw_schema, columns)
         self.schema = tensors.project(raw_schema, columns)
-        self._required = tensors.required_features(config)
+        self._raw = tensors.RawBatches.of(config)
         self._adapter = TensorAdapter(config)
         # The layer is kept: it owns the tables that the function uses.
         self._layer = output.transform_features_layer()
@@ -53,7 +53,7 @@ class SavedGraph:
             DataError: a required feature is missing.
             UserCodeError: the graph fails on these rows, or gives another number of rows.
         """
-        raw = self._adapter.ToBatchTensors(tensors.check_required(batch, self._required, where))
+        raw = self._adapter.ToBatchTensors(self._raw.check(batch, where))
         try:
             transformed = self._apply(raw)
         except tf.errors.OpError as error:

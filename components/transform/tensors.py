@@ -68,34 +68,58 @@ def inspect_function(function: Callable[[Any], Any], specs: Mapping[str, Any], c
     return FunctionShape(ordered[0], ordered[1], counts[0])
 
 
-def required_features(config: TensorAdapterConfig) -> dict[str, int]:
-    """Returns the features that every row must have, with the number of their values."""
-    required = {}
-    for representation in config.tensor_representations.values():
-        dense = representation.dense_tensor
-        if representation.WhichOneof("kind") == "dense_tensor" and not dense.HasField("default_value"):
-            required[dense.column_name] = int(np.prod([dim.size for dim in dense.shape.dim], initial=1))
-    return required
+@dataclass(frozen=True)
+class RawBatches:
+    """What batches must look like to become tensors; picklable.
 
-
-def check_required(batch: pa.RecordBatch, required: Mapping[str, int], where: str) -> pa.RecordBatch:
-    """Returns the batch, after checking that required features are there in every row.
-
-    Raises:
-        DataError: a row has another number of values than the schema's fixed shape; names feature, rows and remedy.
+    Attributes:
+        arrow_schema: the columns.
+        required: features that every row must have, with the number of their values.
     """
-    for index, name in enumerate(batch.schema.names):
-        size = required.get(name)
-        if size is None:
-            continue
-        column = batch.column(index)
-        counts = np.asarray(column.value_lengths().fill_null(0))
-        wrong = np.flatnonzero(counts != size)
-        if len(wrong):
-            raise DataError(
-                f"{where}: feature {name!r}: the schema requires {size} value(s) in every row, but {len(wrong)} of "
-                f"{batch.num_rows} rows of a batch have another number (row {wrong[0]}: {counts[wrong[0]]}); "
-                "repair the data, or make the feature optional in the schema (value_count and presence without "
-                "min_fraction instead of shape) and fill missing values in preprocessing_fn"
-            )
-    return batch
+
+    arrow_schema: pa.Schema
+    required: Mapping[str, int]
+
+    @classmethod
+    def of(cls, config: TensorAdapterConfig) -> RawBatches:
+        """Reads it off the configuration of a TensorAdapter."""
+        required = {}
+        for representation in config.tensor_representations.values():
+            dense = representation.dense_tensor
+            if representation.WhichOneof("kind") == "dense_tensor" and not dense.HasField("default_value"):
+                required[dense.column_name] = int(np.prod([dim.size for dim in dense.shape.dim], initial=1))
+        return cls(config.arrow_schema, required)
+
+    def check(self, batch: pa.RecordBatch, where: str) -> pa.RecordBatch:
+        """Returns the batch in exactly these columns, after checking that required features are there in every row.
+
+        Raises:
+            DataError: a row has another number of values than the schema's fixed shape; names feature, rows and remedy.
+        """
+        columns = [_column(batch, field) for field in self.arrow_schema]
+        for field, column in zip(self.arrow_schema, columns, strict=True):
+            if field.name in self.required:
+                _check_values(field.name, column, self.required[field.name], where)
+        return pa.RecordBatch.from_arrays(columns, schema=self.arrow_schema)
+
+
+def _column(batch: pa.RecordBatch, field: pa.Field) -> pa.Array:
+    column = batch.column(batch.schema.get_field_index(field.name))
+    # A column without any value carries no type.
+    return pa.nulls(len(column), field.type) if pa.types.is_null(column.type) else column
+
+
+def _check_values(name: str, column: pa.Array, size: int, where: str) -> None:
+    counts = np.asarray(column.value_lengths().fill_null(0))
+    wrong = np.flatnonzero(counts != size)
+    if not len(wrong):
+        return
+    if counts.any():
+        found = f"{len(wrong)} of {len(column)} rows of a batch have another number (row {wrong[0]}: {counts[wrong[0]]})"
+    else:
+        found = "the data has no such feature"
+    raise DataError(
+        f"{where}: feature {name!r}: the schema requires {size} value(s) in every row, but {found}; "
+        "repair the data, or make the feature optional in the schema (value_count, and presence without "
+        "min_fraction, instead of shape) and fill missing values in preprocessing_fn"
+    )

@@ -139,7 +139,7 @@ class Transform(Component):
 
     def _analyze(self, function: PreprocessingFn, schema: Any, shape: FunctionShape, splits: Splits) -> None:
         from mlops_tfx.components.transform import statistics
-        from mlops_tfx.components.transform.analysis import Analysis, Dataset
+        from mlops_tfx.components.transform.analysis import Analysis, Dataset, graph_errors
 
         with_statistics = not self.disable_statistics
         used = {*shape.analyze_columns, *(shape.transform_columns if with_statistics else ())}
@@ -147,7 +147,8 @@ class Transform(Component):
         datasets = tuple(Dataset(artifact, split) for split in splits.analyze for artifact in self.examples)
         analysis = Analysis(function, schema, shape, columns, datasets, self.force_tf_compat_v1)
         graph = self.transform_graph.uri
-        with self.context.beam_pipeline() as pipeline:
+        analysis.check_rows()
+        with graph_errors(), self.context.beam_pipeline() as pipeline:
             batches = analysis.add_to(pipeline, graph, self.context.temp_dir, self._cache(analysis), with_statistics)
             if batches is not None:
                 options = statistics.make_options(
