@@ -90,7 +90,9 @@ class LocalRunner:
 
 def _default_observer() -> Observer:
     from mlops_tfx.execution.progress import progress_display
+    from mlops_tfx.execution.quiet import quiet_libraries
 
+    quiet_libraries()
     return progress_display()
 
 
