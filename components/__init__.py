@@ -1,4 +1,53 @@
-"""The standard components, one file each. Imported as ``mlops_tfx.components``."""
+"""The standard components, one file each. Imported as ``mlops_tfx.components``; each loads when first used."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 if __name__ != "mlops_tfx.components":
     raise ImportError(f"the folder components/ is imported as 'mlops_tfx.components', not as {__name__!r}")
+
+if TYPE_CHECKING:
+    from mlops_tfx.components.csv_example_gen import CsvExampleGen
+    from mlops_tfx.components.evaluator import Evaluator
+    from mlops_tfx.components.example_validator import ExampleValidator
+    from mlops_tfx.components.import_example_gen import ImportExampleGen
+    from mlops_tfx.components.import_schema_gen import ImportSchemaGen
+    from mlops_tfx.components.pusher import Pusher
+    from mlops_tfx.components.schema_gen import SchemaGen
+    from mlops_tfx.components.statistics_gen import StatisticsGen
+    from mlops_tfx.components.trainer import Trainer
+    from mlops_tfx.components.transform import Transform
+
+__all__ = [
+    "CsvExampleGen",
+    "Evaluator",
+    "ExampleValidator",
+    "ImportExampleGen",
+    "ImportSchemaGen",
+    "Pusher",
+    "SchemaGen",
+    "StatisticsGen",
+    "Trainer",
+    "Transform",
+]
+
+_FILES = {
+    "CsvExampleGen": "csv_example_gen",
+    "Evaluator": "evaluator",
+    "ExampleValidator": "example_validator",
+    "ImportExampleGen": "import_example_gen",
+    "ImportSchemaGen": "import_schema_gen",
+    "Pusher": "pusher",
+    "SchemaGen": "schema_gen",
+    "StatisticsGen": "statistics_gen",
+    "Trainer": "trainer",
+    "Transform": "transform",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _FILES:
+        raise AttributeError(f"module 'mlops_tfx.components' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"mlops_tfx.components.{_FILES[name]}"), name)
