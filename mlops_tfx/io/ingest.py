@@ -61,11 +61,11 @@ def _write_partitioned(batch: pa.RecordBatch, partition: Partition, writers: lis
     split_of_row = partition.assign(batch, records)
     framed = tfrecord.frame(records) if file_format == examples_io.TFRECORDS_GZIP else None
     for index, writer in enumerate(writers):
-        rows = pa.array(np.flatnonzero(split_of_row == index))
+        rows = pa.array(split_of_row == index)
         if framed is not None:
-            writer.write_framed(framed.take(rows))
+            writer.write_framed(framed.filter(rows))
         else:
-            columns = [column.take(rows) for column in batch.columns]
+            columns = [column.filter(rows) for column in batch.columns]
             writer.write(pa.RecordBatch.from_arrays(columns, schema=batch.schema))
 
 
