@@ -15,7 +15,7 @@ class ImportExampleGen(Component):
     """Reads TFRecord files (plain or gzip) of tf.Example, or Parquet files, and divides their rows into splits.
 
     Rows are divided by the SHA-256 of the serialized example, so a row always lands in the same split, whatever the
-    format. Serialized examples are kept byte for byte; only those whose features are not in order are written anew.
+    format. Serialized examples keep what is in them; their features are put in order of name.
 
     Args:
         input_base: the folder with the files.
@@ -56,15 +56,15 @@ class ImportExampleGen(Component):
         found = inputs.find_input(self.input_base, self.input_config)
         division = partition.output_partition(self.output_config, [split.name for split in found])
         parquet = self.payload_format == config.PayloadFormat.FORMAT_PARQUET
-        expected: dict[str, int] = {}
+        read = import_files.read_parquet if parquet else import_files.read_tfrecords
         written = ingest.write_splits(
             self.examples,
-            {split.name: import_files.read_files(split, parquet, expected) for split in found},
+            {split.name: read(split) for split in found},
             division,
             ingest.file_format_name(self._output_format()),
             self.context.report_rows,
         )
-        ingest.check_rows(sum(expected.values()), written)
+        ingest.check_rows(sum(import_files.count_rows(split, parquet) for split in found), written)
         ingest.set_input_properties(self.examples, found)
 
     def _output_format(self) -> config.FileFormat:

@@ -17,6 +17,7 @@ from mlops_tfx import filesystem
 from mlops_tfx.errors import DataError
 from mlops_tfx.io import csv_errors
 from mlops_tfx.io.csv_types import ColumnType, parse_cells, to_float32
+from mlops_tfx.io.rows import Rows
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,8 @@ class RowTooLongError(Exception):
         super().__init__(text)
 
 
-def read_csv(table: CsvTable) -> Iterator[pa.RecordBatch]:
-    """Reads the rows in order, as batches in tf.Example form.
+def read_csv(table: CsvTable) -> Iterator[Rows]:
+    """Reads the rows in order, in tf.Example form.
 
     An empty cell is an empty list, and a column without any value has type null: so TFX writes them, too.
 
@@ -82,7 +83,7 @@ def read_csv(table: CsvTable) -> Iterator[pa.RecordBatch]:
         try:
             for batch in read_blocks(path, table.format, types, table.block_bytes):
                 columns = [_to_lists(*item) for item in zip(batch.columns, table.types, table.plain, strict=True)]
-                yield pa.RecordBatch.from_arrays(columns, list(table.names))
+                yield Rows(pa.RecordBatch.from_arrays(columns, list(table.names)), where=path)
         except (BadCsvError, RowTooLongError) as error:
             reason = csv_errors.explain(path, table.format.delimiter, table.names, str(error))
             raise DataError(f"{reason}; the file was changed while it was read") from error
