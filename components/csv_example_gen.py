@@ -55,13 +55,13 @@ class CsvExampleGen(Component):
         return {f"file {path}": digest for path, digest in digests.items()}
 
     def run(self) -> None:
-        from mlops_tfx.io import csv_files, ingest, inputs, partition
+        from mlops_tfx.io import csv_files, csv_inspect, ingest, inputs, partition
 
         found = inputs.find_input(self.input_base, self.input_config)
         division = partition.output_partition(self.output_config, [split.name for split in found])
         csv_format = csv_files.CsvFormat(self.delimiter, self.column_names, self.column_types)
         # All files are checked before the first row is written.
-        tables = {split.name: csv_files.inspect_csv(split.files, csv_format) for split in found}
+        tables = {split.name: csv_inspect.inspect_csv(split.files, csv_format) for split in found}
         written = ingest.write_splits(
             self.examples,
             {name: csv_files.read_csv(table) for name, table in tables.items()},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -14,13 +14,14 @@ from mlops_tfx import config
 from mlops_tfx.artifacts import Examples
 from mlops_tfx.errors import DataError
 from mlops_tfx.io import examples as examples_io
-from mlops_tfx.io import inputs, tfrecord, wire
+from mlops_tfx.io import inputs, tfrecord
 from mlops_tfx.io.partition import Partition
+from mlops_tfx.io.rows import Rows
 
 
 def write_splits(
     examples: Examples,
-    batches: Mapping[str, Iterable[pa.RecordBatch]],
+    sources: Mapping[str, Iterable[Rows]],
     partition: Partition | None,
     file_format: str,
     report_rows: Callable[[int], None] = lambda rows: None,
@@ -29,7 +30,7 @@ def write_splits(
 
     Args:
         examples: the artifact to fill.
-        batches: rows by input split, in tf.Example form.
+        sources: rows by input split.
         partition: divides a single input split; None keeps the input splits.
         file_format: ``tfrecords_gzip`` or ``parquet``.
         report_rows: called with the number of rows of every batch.
@@ -37,7 +38,7 @@ def write_splits(
     Returns:
         Rows by output split.
     """
-    names = tuple(batches) if partition is None else partition.names
+    names = tuple(sources) if partition is None else partition.names
     examples.splits = names
     examples.custom_properties["payload_format"] = examples_io.PAYLOADS_BY_FORMAT[file_format]
     examples.custom_properties["file_format"] = file_format
@@ -45,36 +46,23 @@ def write_splits(
         writers = [
             stack.enter_context(examples_io.ExamplesWriter(examples.path(name), file_format=file_format)) for name in names
         ]
-        for index, split_batches in enumerate(batches.values()):
-            for batch in split_batches:
-                if partition is None:
-                    writers[index].write(batch)
-                else:
-                    _write_partitioned(batch, partition, writers, file_format)
-                report_rows(batch.num_rows)
+        for index, source in enumerate(sources.values()):
+            for rows in source:
+                split_of_row = np.full(len(rows), index) if partition is None else partition.assign(rows)
+                _write(rows, split_of_row, writers, file_format)
+                report_rows(len(rows))
     return {name: writer.rows for name, writer in zip(names, writers, strict=True)}
 
 
-def _write_partitioned(batch: pa.RecordBatch, partition: Partition, writers: list[Any], file_format: str) -> None:
-    # The rows are encoded even if Parquet is written, so that a row's split does not depend on the format.
-    records = wire.encode_examples(batch)
-    split_of_row = partition.assign(batch, records)
-    framed = tfrecord.frame(records) if file_format == examples_io.TFRECORDS_GZIP else None
+def _write(rows: Rows, split_of_row: Any, writers: list[examples_io.ExamplesWriter], file_format: str) -> None:
+    framed = tfrecord.frame(rows.records) if file_format == examples_io.TFRECORDS_GZIP else None
     for index, writer in enumerate(writers):
-        rows = pa.array(np.flatnonzero(split_of_row == index))
+        chosen = pa.array(split_of_row == index)
         if framed is not None:
-            writer.write_framed(framed.take(rows))
+            writer.write_framed(framed.filter(chosen))
         else:
-            columns = [column.take(rows) for column in batch.columns]
-            writer.write(pa.RecordBatch.from_arrays(columns, schema=batch.schema))
-
-
-def counted(batches: Iterable[pa.RecordBatch], totals: dict[str, int], split: str) -> Iterator[pa.RecordBatch]:
-    """Passes batches on and adds their rows to ``totals[split]``."""
-    totals.setdefault(split, 0)
-    for batch in batches:
-        totals[split] += batch.num_rows
-        yield batch
+            columns = [column.filter(chosen) for column in rows.batch.columns]
+            writer.write(pa.RecordBatch.from_arrays(columns, schema=rows.batch.schema))
 
 
 def check_rows(expected: int, written: Mapping[str, int]) -> None:

@@ -18,6 +18,7 @@ import pyarrow as pa
 from mlops_tfx import config
 from mlops_tfx.errors import ConfigError, DataError, did_you_mean
 from mlops_tfx.io import wire
+from mlops_tfx.io.rows import Rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,17 +40,13 @@ class Partition:
         self.feature = feature
         self._ends = np.cumsum([buckets for _, buckets in splits], dtype=np.uint64)
 
-    def assign(self, batch: pa.RecordBatch, records: pa.BinaryArray) -> NDArray[np.int64]:
+    def assign(self, rows: Rows) -> NDArray[np.int64]:
         """Returns the position of every row's split.
-
-        Args:
-            batch: the rows, in tf.Example form.
-            records: the same rows, serialized by `wire.encode_examples`.
 
         Raises:
             DataError: the feature to partition by is not there, or is neither int64 nor bytes.
         """
-        keys = records if self.feature is None else _feature_keys(batch, self.feature)
+        keys = rows.records if self.feature is None else _feature_keys(rows.batch, self.feature)
         buckets = hash_modulo(keys, int(self._ends[-1]))
         return np.searchsorted(self._ends, buckets, side="right")
 

@@ -1,0 +1,72 @@
+"""Files that hold examples already: TFRecords of tf.Example, or Parquet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from mlops_tfx.errors import DataError
+from mlops_tfx.io import examples as examples_io
+from mlops_tfx.io import example_proto, parquet, tfrecord
+from mlops_tfx.io.inputs import InputSplit
+from mlops_tfx.io.rows import Rows
+
+
+def read_tfrecords(split: InputSplit) -> Iterator[Rows]:
+    """Reads TFRecord files (plain or gzip) of tf.Example, in order, and puts every record into canonical form.
+
+    Raises:
+        DataError: a file is damaged, or a record is not a tf.Example; names file and record.
+    """
+    for path in split.files:
+        blocks = tfrecord.read_blocks(path, max_rows=examples_io.BATCH_ROWS, max_bytes=examples_io.BATCH_BYTES)
+        for block in blocks:
+            records = pa.array(_canonical(block, path), pa.binary())
+            yield Rows(records=records, where=path, first=block.first)
+
+
+def read_parquet(split: InputSplit) -> Iterator[Rows]:
+    """Reads Parquet files in order, as rows in tf.Example form.
+
+    Raises:
+        DataError: a file is not Parquet, or a column cannot be a feature; names file and column.
+    """
+    for path in split.files:
+        groups = range(len(parquet.row_groups(path)))
+        for batch in parquet.read_row_groups(path, groups, batch_rows=examples_io.BATCH_ROWS):
+            yield Rows(batch=batch, where=path)
+
+
+def count_rows(split: InputSplit, is_parquet: bool) -> int:
+    """Rows in the files, counted without decoding them."""
+    if is_parquet:
+        return sum(rows for path in split.files for rows, _ in parquet.row_groups(path))
+    return sum(tfrecord.count_records(path) for path in split.files)
+
+
+def _canonical(block: tfrecord.RecordBlock, path: str) -> list[bytes]:
+    """Map entries may come in any order, and the split of a row must not depend on it."""
+    from google.protobuf.message import DecodeError
+
+    parse = example_proto.example_class().FromString
+    records = block.records()
+    try:
+        return [parse(record).SerializeToString(deterministic=True) for record in records]
+    except DecodeError as error:
+        number = block.first + _first_bad(records, parse)
+        raise DataError(
+            f"{path}: record {number} is not a serialized tf.Example ({error}); ImportExampleGen reads tf.Example "
+            f"in TFRecord files, or Parquet files with payload_format FORMAT_PARQUET"
+        ) from error
+
+
+def _first_bad(records: list[bytes], parse: object) -> int:
+    from google.protobuf.message import DecodeError
+
+    for index, record in enumerate(records):
+        try:
+            parse(record)  # type: ignore[operator]  # a class method of a generated class
+        except DecodeError:
+            return index
+    return 0
