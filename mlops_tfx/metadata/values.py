@@ -149,9 +149,11 @@ def _read_value(row: Mapping[str, pb.Value], name: str) -> Any:
         return float(row[exact].string_value)
     value = plain_value(row[name])
     schema = schema_key(name)
-    if schema not in row or not isinstance(value, str):
-        return value
-    return _parse(value, json.loads(row[schema].string_value).get("value_type", {}))
+    value_type = json.loads(row[schema].string_value).get("value_type", {}) if schema in row else {}
+    if isinstance(value, int) and "bool" in {_KINDS.get(kind) for kind in value_type}:
+        # TFX stores "true" at first, and 1 when the execution completes.
+        return bool(value)
+    return _parse(value, value_type)
 
 
 def _parse(value: Any, value_type: Mapping[str, Any]) -> Any:
