@@ -1,0 +1,59 @@
+"""A pipeline on the penguins that has every standard component in it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from mlops_tfx.components import ImportExampleGen, ImportSchemaGen
+from mlops_tfx.node import Node
+from mlops_tfx.pipelines.tabular import tabular_pipeline
+
+SCHEMA = """
+feature {
+  name: "body_mass_g"
+  type: FLOAT
+}
+"""
+
+
+def nodes(folder: Path) -> list[Node]:
+    """Returns fresh nodes that read data below ``folder``, which are written if they are not there."""
+    if not (folder / "csv").exists():
+        _write_inputs(folder)
+    chain = tabular_pipeline(
+        name="chain",
+        data=folder / "csv",
+        label="species",
+        task="multiclass",
+        pipeline_root=folder / "root",
+        push_to=folder / "serving",
+        custom_config={"epochs": 1},
+    )
+    records = ImportExampleGen(input_base=str(folder / "records"))
+    return [*chain.nodes, records, ImportSchemaGen(schema_file=str(folder / "schema.pbtxt"))]
+
+
+def _write_inputs(folder: Path) -> None:
+    import tensorflow as tf
+
+    (folder / "schema.pbtxt").write_text(SCHEMA)
+    table = pd.read_csv(_penguins())
+    (folder / "csv").mkdir()
+    table.to_csv(folder / "csv" / "penguins.csv", index=False)
+    (folder / "records").mkdir()
+    with tf.io.TFRecordWriter(str(folder / "records" / "penguins.tfrecord")) as writer:
+        for mass in table["body_mass_g"].dropna():
+            values = tf.train.Feature(float_list=tf.train.FloatList(value=[mass]))
+            example = tf.train.Example(features=tf.train.Features(feature={"body_mass_g": values}))
+            writer.write(example.SerializeToString())
+
+
+def _penguins() -> str:
+    spec = importlib.util.find_spec("palmerpenguins")
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    return os.path.join(next(iter(spec.submodule_search_locations)), "data", "penguins.csv")
