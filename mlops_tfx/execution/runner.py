@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from mlops_tfx import filesystem
-from mlops_tfx.errors import NodeFailedError, PipelineFailedError
+from mlops_tfx.errors import ConfigError, NodeFailedError, PipelineFailedError
 from mlops_tfx.execution.heavy_imports import warm_up
 from mlops_tfx.execution.observer import NodeReport, NodeState, Observer
 from mlops_tfx.execution.task import Run, recover, run_node
@@ -72,7 +72,7 @@ class LocalRunner:
             PipelineFailedError: lists what failed and what was therefore not started; the first cause is ``__cause__``.
         """
         observer = self._observer or _default_observer()
-        filesystem.makedirs(pipeline.pipeline_root)
+        _make_root(pipeline.pipeline_root)
         with MetadataStore(pipeline.metadata_connection_config) as store:
             for node_id in recover(pipeline, store):
                 observer.logged(node_id, "an earlier run was interrupted here; its unfinished outputs were removed")
@@ -86,6 +86,15 @@ class LocalRunner:
             skipped = [report.node_id for report in reports if report.state is NodeState.SKIPPED]
             raise PipelineFailedError(failures, skipped) from failures[0]
         return RunResult(pipeline.pipeline_name, run.run_id, reports, dict(run.produced))
+
+
+def _make_root(pipeline_root: str) -> None:
+    try:
+        filesystem.makedirs(pipeline_root)
+    except OSError as error:
+        raise ConfigError(
+            f"pipeline_root={pipeline_root!r} cannot be made ({error}); choose a folder that can be written to"
+        ) from error
 
 
 def _default_observer() -> Observer:

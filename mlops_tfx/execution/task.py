@@ -15,6 +15,7 @@ finds both (``recover``), marks the one as failed and removes the others.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
@@ -189,8 +190,16 @@ def _parameters(node: Node) -> dict[str, Any]:
 
 
 def _failure(node: Node, error: Exception) -> NodeFailedError:
-    text = str(error) if isinstance(error, MlopsTfxError) else f"{type(error).__name__}: {error}"
-    return NodeFailedError(node.id, text)
+    return NodeFailedError(node.id, _message(error))
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, MlopsTfxError):
+        return str(error)
+    text = f"{type(error).__name__}: {error}"
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full; free some space and run again, what is complete is reused ({text})"
+    return text
 
 
 def _error_text(error: BaseException) -> str:

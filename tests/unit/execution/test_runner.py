@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import threading
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from mlops_tfx.artifacts import Examples, Integer, Model, Schema
 from mlops_tfx.channel import Channel
 from mlops_tfx.component import Component, Input, InputArtifact, OptionalInput, Output, OutputDict, Parameter, component
-from mlops_tfx.errors import NodeFailedError, PipelineFailedError, UserCodeError
+from mlops_tfx.connection import SqliteConnection
+from mlops_tfx.errors import ConfigError, NodeFailedError, PipelineFailedError, UserCodeError
 from mlops_tfx.execution import LocalRunner, NodeState, SilentObserver, Step
 from mlops_tfx.execution.explain import explain
 from mlops_tfx.execution.reports import reports_of_run
@@ -248,6 +250,31 @@ def test_why_names_what_changed(tmp_path):
         gen, train = explain(store, "p", "Gen"), explain(store, "p", "Train")
     assert [(c.name, c.before, c.after) for c in gen.changes] == [("file source.csv", "1", "2")]
     assert [str(c) for c in train.changes] == ['parameter tag: "t" -> "u"']
+
+
+def test_root_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="pipeline_root='.*/file/root' cannot be made .* choose a folder"):
+        run(tmp_path / "file" / "root", Gen())
+
+
+def test_disk_that_fills_up_fails_the_node_and_leaves_nothing(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)]
+    mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"this machine cannot mount a small tmpfs: {mounted.stderr.strip()}")
+    try:
+        with pytest.raises(PipelineFailedError, match="node 'Gen' failed: the disk is full; free some space"):
+            run(disk / "root", Gen(text="x" * 4_000_000), metadata_connection_config=_store_in(tmp_path))
+        assert [path for path in (disk / "root").rglob("*") if path.is_file()] == []
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def _store_in(folder):
+    return SqliteConnection(filename_uri=str(folder / "metadata.sqlite"))
 
 
 def test_error_in_fingerprint_is_recorded(tmp_path):
