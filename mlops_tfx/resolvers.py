@@ -86,12 +86,17 @@ class LatestArtifactStrategy(ResolverStrategy):
 
 
 class LatestBlessedModelStrategy(ResolverStrategy):
-    """The newest model that an Evaluator blessed, with its blessing; empty lists if there is none yet."""
+    """The newest model that an Evaluator blessed, with its blessing; empty lists if there is none yet.
+
+    With a channel ``candidate`` the model about to be evaluated is passed over: run again without any change, a pipeline
+    then compares it with the same predecessor as before, which is a cache hit, and not with itself.
+    """
 
     def resolve_artifacts(
         self, store: ArtifactHistory, input_dict: Mapping[str, Sequence[Artifact]]
     ) -> Mapping[str, Sequence[Artifact]] | None:
-        """Takes one key of type Model and one of type ModelBlessing."""
+        """Takes one key of type Model, one of type ModelBlessing, and possibly ``candidate``."""
+        candidates = {candidate.id for candidate in input_dict.get(_CANDIDATE, ())}
         model_key = _key_of_type(input_dict, Model)
         blessing_key = _key_of_type(input_dict, ModelBlessing)
         blessings = {
@@ -100,9 +105,12 @@ class LatestBlessedModelStrategy(ResolverStrategy):
             if blessing.custom_properties.get("blessed") == 1
         }
         for model in sorted(input_dict.get(model_key, ()), key=_by_id, reverse=True):
-            if model.id in blessings:
+            if model.id in blessings and model.id not in candidates:
                 return {model_key: [model], blessing_key: [blessings[model.id]]}
         return {model_key: [], blessing_key: []}
+
+
+_CANDIDATE = "candidate"
 
 
 def _by_id(artifact: Artifact) -> int:
@@ -111,7 +119,8 @@ def _by_id(artifact: Artifact) -> int:
 
 def _key_of_type(input_dict: Mapping[str, Sequence[Artifact]], artifact_type: type[Artifact]) -> str:
     default = {Model: "model", ModelBlessing: "model_blessing"}[artifact_type]
-    matching = [key for key, found in input_dict.items() if found and isinstance(found[0], artifact_type)]
+    others = {key: found for key, found in input_dict.items() if key != _CANDIDATE}
+    matching = [key for key, found in others.items() if found and isinstance(found[0], artifact_type)]
     return matching[0] if matching else default
 
 

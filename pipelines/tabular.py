@@ -121,7 +121,10 @@ def tabular_pipeline(
         **_user_function("run_fn", run_fn),
     )
     baseline = Resolver(
-        strategy_class=LatestBlessedModelStrategy, model=Channel(Model), model_blessing=Channel(ModelBlessing)
+        strategy_class=LatestBlessedModelStrategy,
+        candidate=trainer.outputs["model"],
+        model=Channel(Model),
+        model_blessing=Channel(ModelBlessing),
     ).with_id("latest_blessed_model")
     evaluator = Evaluator(
         examples=examples,

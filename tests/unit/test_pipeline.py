@@ -148,6 +148,8 @@ def test_latest_blessed_model_is_the_newest_with_a_blessing():
     chosen = strategy.resolve_artifacts(None, {"model": models, "model_blessing": blessings})
     assert [artifact.id for artifact in chosen["model"]] == [3]
     assert [artifact.id for artifact in chosen["model_blessing"]] == [4]
+    passed_over = {"candidate": [models[1]], "model": models, "model_blessing": blessings}
+    assert [artifact.id for artifact in strategy.resolve_artifacts(None, passed_over)["model"]] == [1]
     assert strategy.resolve_artifacts(None, {"model": models, "model_blessing": []}) == {
         "model": [],
         "model_blessing": [],
