@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import os
-from typing import TYPE_CHECKING
+import random
+import time
+from typing import TYPE_CHECKING, cast
 
 from mlops_tfx import filesystem
 from mlops_tfx.connection import ConnectionConfig, MySQLConnection, PostgreSQLConnection, SqliteConnection
 from mlops_tfx.errors import ConfigError, MetadataError
+from mlops_tfx.metadata.postgresql import PackingStore
 
 if TYPE_CHECKING:
     from ml_metadata.metadata_store import metadata_store as mlmd
     from ml_metadata.proto import metadata_store_pb2 as pb
+
+_ATTEMPTS = 8
+_WAIT_SECONDS = 0.05
+_RACES = ("already exists", "duplicate key", "database exists", "deadlock", "tuple concurrently updated")
 
 
 def connection_proto(connection: ConnectionConfig, *, read_only: bool = False) -> pb.ConnectionConfig:
@@ -54,7 +62,7 @@ def prepare(connection: ConnectionConfig, *, read_only: bool) -> None:
         return
     path = filesystem.local_path(connection.filename_uri)
     _check_sqlite_path(path, read_only)
-    if read_only and os.path.exists(f"{path}-journal") and os.access(path, os.W_OK):
+    if read_only and os.path.exists(f"{path}-journal") and _writable(path):
         _roll_back(path)
 
 
@@ -64,10 +72,22 @@ def open_store(connection: ConnectionConfig, *, read_only: bool) -> mlmd.Metadat
     from ml_metadata.metadata_store import metadata_store as mlmd
 
     _quieten()
-    try:
-        return mlmd.MetadataStore(proto)
-    except RuntimeError as error:
-        raise _explain(error, connection) from error
+    store = _connect(mlmd.MetadataStore, proto, connection)
+    return cast("mlmd.MetadataStore", PackingStore(store)) if isinstance(connection, PostgreSQLConnection) else store
+
+
+def _connect(
+    cls: type[mlmd.MetadataStore], proto: pb.ConnectionConfig, connection: ConnectionConfig
+) -> mlmd.MetadataStore:
+    for attempt in itertools.count(1):
+        try:
+            return cls(proto)
+        except RuntimeError as error:
+            raced = any(text in str(error) for text in _RACES)
+            if not raced or attempt == _ATTEMPTS:
+                raise _explain(error, connection) from error
+        # Another process is just making the same database or tables: next time they are there.
+        time.sleep(_WAIT_SECONDS * attempt * (0.5 + random.random()))
 
 
 def _fill_mysql(proto: pb.MySQLDatabaseConfig, connection: MySQLConnection) -> None:
@@ -107,8 +127,12 @@ def _check_sqlite_path(path: str, read_only: bool) -> None:
         raise MetadataError(
             f"the folder {folder!r} of the metadata store cannot be made: {error.strerror}; choose another place"
         ) from error
-    if not os.access(folder, os.W_OK) or (os.path.exists(path) and not os.access(path, os.W_OK)):
+    if not _writable(folder) or (os.path.exists(path) and not _writable(path)):
         raise MetadataError(f"the metadata store {path!r} cannot be written; make file and folder writable")
+
+
+def _writable(path: str) -> bool:
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _roll_back(path: str) -> None:

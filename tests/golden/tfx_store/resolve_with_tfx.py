@@ -35,9 +35,9 @@ def Show(
 def main(store: str, pipeline_name: str, node_id: str, output_key: str, result_file: str) -> None:
     """Runs a Resolver and a component in the pipeline that wrote the store."""
     channel = Channel(type=standard_artifacts.Examples, producer_component_id=node_id, output_key=output_key)
-    latest = tfx.dsl.Resolver(
-        strategy_class=tfx.dsl.experimental.LatestArtifactStrategy, examples=channel
-    ).with_id("latest")
+    latest = tfx.dsl.Resolver(strategy_class=tfx.dsl.experimental.LatestArtifactStrategy, examples=channel).with_id(
+        "latest"
+    )
     show = Show(examples=latest.outputs["examples"], result_file=os.path.abspath(result_file))
     tfx.orchestration.LocalDagRunner().run(
         tfx.dsl.Pipeline(

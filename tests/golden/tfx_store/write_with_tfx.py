@@ -9,7 +9,7 @@ import gzip
 import os
 import sys
 import tempfile
-from typing import Dict, List
+from typing import Dict, List  # noqa: UP035 - as TFX 1.16 documents parameters
 
 from tfx import v1 as tfx
 from tfx.dsl.components.common.importer import Importer
@@ -24,8 +24,8 @@ def MakeExamples(
     rows: tfx.dsl.components.Parameter[int] = 3,
     rate: tfx.dsl.components.Parameter[float] = 0.5,
     shuffle: tfx.dsl.components.Parameter[bool] = True,
-    names: tfx.dsl.components.Parameter[List[str]] = None,
-    buckets: tfx.dsl.components.Parameter[Dict[str, int]] = None,
+    names: tfx.dsl.components.Parameter[List[str]] = None,  # noqa: UP006
+    buckets: tfx.dsl.components.Parameter[Dict[str, int]] = None,  # noqa: UP006
 ):
     """Writes one file per split."""
     for split in ("train", "eval"):

@@ -1,11 +1,11 @@
-"""A process that publishes executions into one SQLite file; the tests start several of them, and kill some."""
+"""A process that publishes executions into one store; the tests start several of them, and kill some."""
 
 from __future__ import annotations
 
 import sys
 
 from mlops_tfx.artifacts import Artifact, Examples, Model
-from mlops_tfx.connection import SqliteConnection
+from mlops_tfx.connection import PostgreSQLConnection, SqliteConnection
 from mlops_tfx.metadata import ExecutionState, MetadataStore, NodeIdentity
 
 
@@ -15,9 +15,15 @@ def main(path: str, name: str, count: int) -> None:
 
     say(f"ready with ml_metadata {ml_metadata.__version__}")
     sys.stdin.readline()
-    with MetadataStore(SqliteConnection(path)) as store:
+    connection = postgresql(int(path)) if path.isdecimal() else SqliteConnection(path)
+    with MetadataStore(connection) as store:
         for number in range(count):
             publish(store, name, number)
+
+
+def postgresql(port: int) -> PostgreSQLConnection:
+    """The server that test_postgresql.py starts."""
+    return PostgreSQLConnection(host="127.0.0.1", port=port, database="mlmd", user="tester")
 
 
 def publish(store: MetadataStore, name: str, number: int) -> None:

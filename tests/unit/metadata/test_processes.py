@@ -19,7 +19,7 @@ from tests.unit.metadata.conftest import make_node, plain_client
 PUBLISHER = Path(__file__).with_name("publisher.py")
 
 
-def start(path: Path, name: str, count: int) -> subprocess.Popen[str]:
+def start_publisher(path: Path | str, name: str, count: int) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, str(PUBLISHER), str(path), name, str(count)]
     process = subprocess.Popen(
@@ -69,7 +69,7 @@ def check_whole(path: Path) -> Counter[str]:
 def test_processes_that_hammer_one_new_file_lose_nothing(tmp_path, processes, count):
     # The file does not exist yet: they also race for making it, its types and the context of the pipeline.
     path = tmp_path / "store" / "metadata.sqlite"
-    started = [start(path, f"p{number}", count) for number in range(processes)]
+    started = [start_publisher(path, f"p{number}", count) for number in range(processes)]
     for process in started:
         go(process)
     for process in started:
@@ -92,7 +92,7 @@ def test_a_process_killed_at_any_moment_leaves_whole_executions_only(tmp_path):
     chance = random.Random(0)
     seen: Counter[str] = Counter()
     for number in range(12):
-        process = start(path, f"p{number}", 10_000)
+        process = start_publisher(path, f"p{number}", 10_000)
         assert process.stdout is not None
         go(process)
         # The first are killed while they make the file, the others after some steps and up to 8 ms more.

@@ -50,9 +50,7 @@ def test_contexts_have_tfxs_types_names_and_parents(plain, finished):
         "execution_cache": KEY,
     }
     assert all(not context.properties and not context.custom_properties for context in contexts.values())
-    parents = {
-        kind: [p.name for p in plain.get_parent_contexts_by_context(c.id)] for kind, c in contexts.items()
-    }
+    parents = {kind: [p.name for p in plain.get_parent_contexts_by_context(c.id)] for kind, c in contexts.items()}
     assert parents == {"pipeline": [], "pipeline_run": ["flights"], "node": [], "execution_cache": []}
     assert all(not plain.get_context_type(kind).properties for kind in contexts)
 
@@ -61,8 +59,11 @@ def test_contexts_are_shared_by_the_nodes_of_a_run(plain, finished):
     gen_id, trainer_id, _ = finished
     one, other = contexts_by_type(plain, gen_id), contexts_by_type(plain, trainer_id)
     assert [one[kind].id == other[kind].id for kind in ("pipeline", "pipeline_run", "node", "execution_cache")] == [
-        True, True, False, False,
-    ]  # fmt: skip
+        True,
+        True,
+        False,
+        False,
+    ]
     assert len(plain.get_contexts()) == 6
 
 
@@ -96,9 +97,17 @@ def test_a_begun_execution_is_running_and_linked_to_its_inputs_only(store, plain
 
 def test_exec_properties_are_stored_with_tfxs_schemas(store, plain):
     properties = {
-        "steps": 3, "rate": 0.5, "name": "x", "flag": True, "items": ["a", "b"], "flags": [True, False],
-        "table": {"b": 1, "a": 2}, "pair": (1, 2), "empty": [], "absent": None,
-    }  # fmt: skip
+        "steps": 3,
+        "rate": 0.5,
+        "name": "x",
+        "flag": True,
+        "items": ["a", "b"],
+        "flags": [True, False],
+        "table": {"b": 1, "a": 2},
+        "pair": (1, 2),
+        "empty": [],
+        "absent": None,
+    }
     execution_id = store.begin(make_node(), inputs={}, properties=properties, cache_key=None)
     stored = plain.get_executions_by_id([execution_id])[0].custom_properties
     assert stored["steps"].int_value == 3
@@ -143,8 +152,10 @@ def test_publishing_sets_id_state_and_properties_on_the_artifact_itself(store, f
     assert first.state == 2
     (found,) = [a for a in store.artifacts_of_type(Examples) if a.id == first.id]
     assert (found.uri, found.properties, found.custom_properties) == (
-        first.uri, first.properties, first.custom_properties,
-    )  # fmt: skip
+        first.uri,
+        first.properties,
+        first.custom_properties,
+    )
     assert type(found) is Examples
 
 
@@ -189,13 +200,20 @@ def test_cached_and_internal_outputs_link_what_is_there(store, plain, finished):
     before = len(plain.get_artifacts())
     first.custom_properties["changed"] = "in memory only"
     cached = store.publish(
-        make_node(run_id="run-2"), inputs={}, outputs={"examples": [first]}, properties={}, cache_key=KEY,
+        make_node(run_id="run-2"),
+        inputs={},
+        outputs={"examples": [first]},
+        properties={},
+        cache_key=KEY,
         state=ExecutionState.CACHED,
-    )  # fmt: skip
+    )
     resolved = store.publish(
-        make_node("resolver", run_id="run-2"), inputs={}, outputs={"model": [first]}, properties={},
+        make_node("resolver", run_id="run-2"),
+        inputs={},
+        outputs={"model": [first]},
+        properties={},
         internal_output=True,
-    )  # fmt: skip
+    )
     rows = plain.get_executions_by_id([cached, resolved])
     assert [row.last_known_state for row in rows] == [pb.Execution.CACHED, pb.Execution.COMPLETE]
     events = plain.get_events_by_execution_ids([cached, resolved])

@@ -38,8 +38,12 @@ def test_an_execution_is_read_back_as_a_record(store):
     store.finish(execution_id, trainer, {"model": [model]}, {"rows": 7, "pid": None})
     (record,) = store.executions(node_id="trainer")
     assert (record.id, record.node_id, record.run_id, record.pipeline_name, record.type_name) == (
-        execution_id, "trainer", "run-1", "flights", "a.Trainer",
-    )  # fmt: skip
+        execution_id,
+        "trainer",
+        "run-1",
+        "flights",
+        "a.Trainer",
+    )
     assert record.state is ExecutionState.COMPLETE
     assert record.properties == {"steps": 5, "rows": 7}
     assert ids(record.inputs["examples"]) == [other.id, examples.id]
@@ -71,8 +75,10 @@ def test_executions_can_be_chosen_by_pipeline_run_node_and_state(store):
     assert found("p", "p1", "gen") == {made["p", 1, "gen"]}
     assert found(states={ExecutionState.FAILED}) == {made["p", 1, "train"]}
     assert found("p", states={ExecutionState.RUNNING}) == {
-        made["p", 1, "gen"], made["p", 2, "gen"], made["p", 2, "train"],
-    }  # fmt: skip
+        made["p", 1, "gen"],
+        made["p", 2, "gen"],
+        made["p", 2, "train"],
+    }
     assert found("nobody") == found("p", "q1") == found("p", node_id="none") == set()
     assert [record.id for record in store.executions()] == sorted(made.values())
 
@@ -174,7 +180,9 @@ def test_another_node_cannot_finish_an_execution(store):
 
 
 def test_an_input_that_was_never_published_is_named(store):
-    with pytest.raises(MetadataError, match=r"node 'gen': expected inputs that are in the store, received x\[0\]=Model"):
+    with pytest.raises(
+        MetadataError, match=r"node 'gen': expected inputs that are in the store, received x\[0\]=Model"
+    ):
         store.begin(make_node(), inputs={"x": [Model("/m")]}, properties={}, cache_key=None)
     assert store.executions() == []
 
@@ -228,9 +236,13 @@ def test_a_cached_execution_is_found_as_well(store):
     model = Model("/m")
     run(store, make_node(), {"model": [model]}, cache_key="k")
     store.publish(
-        make_node(run_id="r2"), inputs={}, outputs={"model": [model]}, properties={}, cache_key="k",
+        make_node(run_id="r2"),
+        inputs={},
+        outputs={"model": [model]},
+        properties={},
+        cache_key="k",
         state=ExecutionState.CACHED,
-    )  # fmt: skip
+    )
     assert [ids(outputs["model"]) for outputs in store.find_cached("k")] == [[model.id], [model.id]]
 
 
@@ -280,9 +292,7 @@ def test_latest_sees_only_live_artifacts(store, plain, models):
 
 def test_latest_sees_what_a_cached_execution_linked(store, models):
     old = next(model for model in store.artifacts_of_type(Model) if model.id == models["a", 1])
-    store.publish(
-        make_node("a", "r4"), inputs={}, outputs={"model": [old]}, properties={}, state=ExecutionState.CACHED
-    )
+    store.publish(make_node("a", "r4"), inputs={}, outputs={"model": [old]}, properties={}, state=ExecutionState.CACHED)
     assert ids(store.latest(Model, pipeline_name="flights", run_id="r4", producer="a")) == [old.id]
     assert ids(store.latest(Model, pipeline_name="flights", producer="a", output_key="model")) == [models["a", 3]]
 
@@ -335,7 +345,10 @@ def test_a_store_is_read_by_the_next_that_opens_it(path):
     with MetadataStore(SqliteConnection(path)) as store:
         model = Model("/m")
         run(store, make_node(), {"model": [model]}, cache_key="k")
-    with MetadataStore(SqliteConnection(path)) as again, MetadataStore(SqliteConnection(path), read_only=True) as reader:
+    with (
+        MetadataStore(SqliteConnection(path)) as again,
+        MetadataStore(SqliteConnection(path), read_only=True) as reader,
+    ):
         for store in (again, reader):
             assert ids(store.latest(Model, pipeline_name="flights")) == [model.id]
             assert store.executions()[0].run_id == "run-1"

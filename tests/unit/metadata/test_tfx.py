@@ -1,7 +1,7 @@
 """TFX 1.16 and we read each other's stores.
 
-tests/golden/tfx_store/metadata.sqlite.gz was written by TFX's LocalDagRunner (write_with_tfx.py beside it). The test with
-TFX itself needs a Python that has it: TFX_PYTHON=/path/to/python pytest -m slow.
+tests/golden/tfx_store/metadata.sqlite.gz was written by TFX's LocalDagRunner (write_with_tfx.py beside it). The test
+with TFX itself needs a Python that has it: TFX_PYTHON=/path/to/python pytest -m slow.
 """
 
 from __future__ import annotations
@@ -74,7 +74,11 @@ def test_artifacts_of_tfx_are_read(theirs):
     (model,), (accuracy,) = train.outputs["model"], train.outputs["accuracy"]
     assert [type(a) for a in (examples, schema, model, accuracy)] == [Examples, Schema, Model, Float]
     assert isinstance(examples, Examples)
-    assert (examples.uri, examples.span, examples.splits) == ("pipeline_root/MakeExamples/examples/1", 4, ["train", "eval"])
+    assert (examples.uri, examples.span, examples.splits) == (
+        "pipeline_root/MakeExamples/examples/1",
+        4,
+        ["train", "eval"],
+    )
     assert examples.path("eval") == "pipeline_root/MakeExamples/examples/1/Split-eval"
     assert examples.custom_properties == {"rows": 3, "rate": 0.25, "is_external": 0, "tfx_version": "1.16.0"}
     assert (schema.uri, schema.custom_properties["is_external"]) == ("schema", 1)
@@ -83,7 +87,11 @@ def test_artifacts_of_tfx_are_read(theirs):
 def test_our_questions_find_what_tfx_wrote(theirs):
     (examples,) = theirs.artifacts_of_type(Examples)
     newest = theirs.runs("golden")[0]
-    for chosen in ({}, {"producer": "MakeExamples", "output_key": "examples"}, {"run_id": newest, "producer": "latest"}):
+    for chosen in (
+        {},
+        {"producer": "MakeExamples", "output_key": "examples"},
+        {"run_id": newest, "producer": "latest"},
+    ):
         assert [a.id for a in theirs.latest(Examples, pipeline_name="golden", **chosen)] == [examples.id]
     assert theirs.latest(Model, pipeline_name="golden", run_id=newest) == []
     imported = theirs.find_imported("schema", Schema, {}, {})
@@ -157,16 +165,16 @@ def write_golden_pipeline(store: MetadataStore) -> None:
             made = store.begin(make, inputs={}, properties=parameters, cache_key="make")
             store.finish(made, make, outputs["MakeExamples"])
         store.publish(nodes["schema"], inputs={}, outputs=outputs["schema"], properties=importer, state=state)
-        store.publish(
-            nodes["latest"], inputs={}, outputs={"examples": [examples]}, properties={}, internal_output=True
-        )
+        store.publish(nodes["latest"], inputs={}, outputs={"examples": [examples]}, properties={}, internal_output=True)
         train, inputs = nodes["Train"], {"examples": [examples], "schema": [schema]}
         if number == 1:
             store.publish(
                 train, inputs=inputs, outputs=outputs["Train"], properties={"fail": False}, cache_key="t", state=state
             )
             continue
-        trained = store.begin(train, inputs=inputs, properties={"fail": number == 2}, cache_key="t" if not number else "f")
+        trained = store.begin(
+            train, inputs=inputs, properties={"fail": number == 2}, cache_key="t" if not number else "f"
+        )
         if number == 2:
             store.fail(trained, "training failed on purpose")
         else:
@@ -174,7 +182,7 @@ def write_golden_pipeline(store: MetadataStore) -> None:
 
 
 def shape(path: Path) -> dict:
-    """Everything in a store but ids, times, random names, run ids and cache keys, and what only one of the two writes."""
+    """All that is in a store but ids, times, random names, run ids, cache keys, and what only one of the two writes."""
     plain = plain_client(path)
     contexts = {row.id: row for row in plain.get_contexts()}
     runs = [row.id for row in contexts.values() if row.type == "pipeline_run"]
@@ -194,7 +202,9 @@ def shape(path: Path) -> dict:
         return sorted(artifact.uri for artifact in plain.get_artifacts_by_context(row.id))
 
     def typed(kind):
-        return sorted((t.name, t.base_type, sorted(t.properties.items())) for t in kind if not t.name.startswith("mlmd."))
+        return sorted(
+            (t.name, t.base_type, sorted(t.properties.items())) for t in kind if not t.name.startswith("mlmd.")
+        )
 
     def events(row):
         places = {
@@ -216,21 +226,39 @@ def shape(path: Path) -> dict:
         return {"true": 1, "false": 0}.get(value.string_value, getattr(value, kind))
 
     return {
-        "types": (typed(plain.get_artifact_types()), typed(plain.get_execution_types()), typed(plain.get_context_types())),
+        "types": (
+            typed(plain.get_artifact_types()),
+            typed(plain.get_execution_types()),
+            typed(plain.get_context_types()),
+        ),
         "contexts": sorted(
             (row.type, name(row), parents(row), uris(row), len(row.custom_properties), len(row.properties))
             for row in contexts.values()
         ),
         "artifacts": sorted(
-            (row.type, row.uri, row.name, row.state, sorted((k, comparable(v)) for k, v in row.properties.items()),
-             values(row), sorted((c.type, name(c)) for c in plain.get_contexts_by_artifact(row.id) if uris(c)))
+            (
+                row.type,
+                row.uri,
+                row.name,
+                row.state,
+                sorted((k, comparable(v)) for k, v in row.properties.items()),
+                values(row),
+                sorted((c.type, name(c)) for c in plain.get_contexts_by_artifact(row.id) if uris(c)),
+            )
             for row in plain.get_artifacts()
-        ),  # fmt: skip
+        ),
         "executions": [
-            (row.type, row.last_known_state, values(row), len(row.properties), events(row), len(row.name),
-             sorted((c.type, name(c)) for c in plain.get_contexts_by_execution(row.id)))
+            (
+                row.type,
+                row.last_known_state,
+                values(row),
+                len(row.properties),
+                events(row),
+                len(row.name),
+                sorted((c.type, name(c)) for c in plain.get_contexts_by_execution(row.id)),
+            )
             for row in plain.get_executions()
-        ],  # fmt: skip
+        ],
     }
 
 

@@ -78,7 +78,11 @@ def test_a_new_value_replaces_all_of_the_old_one():
         ('["[1]", "[\\"b\\"]"]', {"list_type": {"list_type": {}}}, [[1], ["b"]]),
         ('["{\\"a\\": 1}"]', {"listType": {"dictType": {}}}, [{"a": 1}]),
         ('{"a": "[true, false]"}', {"dict_type": {"list_type": {"boolean_type": {}}}}, {"a": [True, False]}),
-        ('{"a": "[\\"{\\\\\\"b\\\\\\": 2.5}\\"]"}', {"dict_type": {"list_type": {"dict_type": {}}}}, {"a": [{"b": 2.5}]}),
+        (
+            '{"a": "[\\"{\\\\\\"b\\\\\\": 2.5}\\"]"}',
+            {"dict_type": {"list_type": {"dict_type": {}}}},
+            {"a": [{"b": 2.5}]},
+        ),
         ("true", {"boolean_type": {}}, True),
         ('{"num_steps": 5}', {"proto_type": {"message_type": "tfx.components.trainer.TrainArgs"}}, '{"num_steps": 5}'),
     ],
@@ -91,7 +95,9 @@ def test_values_as_tfx_nests_them_are_read(text, schema, expected):
 
 @pytest.mark.parametrize("value", [object(), b"bytes", {1, 2}, 1j])
 def test_a_value_of_another_type_is_refused_by_name(value):
-    with pytest.raises(MetadataError, match=r"property 'depth': expected int, float, str, bool, list, dict or None, rec"):
+    with pytest.raises(
+        MetadataError, match=r"property 'depth': expected int, float, str, bool, list, dict or None, rec"
+    ):
         row_of({"depth": value})
 
 
@@ -111,6 +117,7 @@ def test_text_loses_nothing_but_what_databases_cannot_hold():
     assert clean_text("a\0b\udcffc") == "a\\x00b\\udcffc"
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300), st.integers(100, 400))
 def test_shortening_keeps_head_and_end(text, limit):
     short = shorten(text, limit)
