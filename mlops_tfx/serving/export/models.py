@@ -93,10 +93,65 @@ def needed_features(model: Any, available: Iterable[str]) -> tuple[list[str], An
     return wanted, structure
 
 
-def call_model(model: Any, structure: Any, features: Mapping[str, Any]) -> Any:
-    """Calls the model for inference on transformed features."""
-    inputs = tf.nest.map_structure(lambda name: features[name], structure)
-    return model(inputs, training=False) if is_keras(model) else model(inputs)
+class TracedModel:
+    """A model traced into a graph, so that its Python has run once.
+
+    Attributes:
+        used: the features that it really uses, of those it was offered.
+        variables: the variables that it reads.
+    """
+
+    def __init__(self, function: Any, specs: Mapping[str, Any]) -> None:
+        self._function = function
+        self._specs = dict(specs)
+        components = {name: len(tf.nest.flatten(spec, expand_composites=True)) for name, spec in specs.items()}
+        outputs = {id(tensor) for tensor in function.graph.outputs}
+        placeholders = iter(function.graph.inputs)
+        self.used = []
+        # The arguments of a traced function are in the order of the sorted names.
+        for name in sorted(specs):
+            tensors = [next(placeholders) for _ in range(components[name])]
+            if any(tensor.consumers() or id(tensor) in outputs for tensor in tensors):
+                self.used.append(name)
+        self.variables = tuple(function.graph.variables)
+
+    def __call__(self, features: Mapping[str, Any]) -> Any:
+        """Returns what the model returns for ``features``, which need to have the used ones only."""
+        values = {name: features[name] if name in features else _unused(spec) for name, spec in self._specs.items()}
+        return self._function(values)
+
+
+def _unused(spec: Any) -> Any:
+    """Returns a value for a feature that the graph takes and does not read."""
+    if isinstance(spec, tf.SparseTensorSpec):
+        rank = spec.shape.rank
+        return tf.SparseTensor(tf.zeros([0, rank], tf.int64), tf.zeros([0], spec.dtype), tf.zeros([rank], tf.int64))
+    if isinstance(spec, tf.RaggedTensorSpec):
+        return tf.RaggedTensor.from_tensor(tf.zeros([0] * spec.shape.rank, spec.dtype))
+    return tf.zeros([size or 0 for size in spec.shape] if spec.shape.rank else [], spec.dtype)
+
+
+def trace_model(model: Any, available: Mapping[str, Any]) -> TracedModel:
+    """Traces the model on the features that its inputs name, or on all.
+
+    Args:
+        model: the model.
+        available: transformed feature -> its tf.TypeSpec.
+    """
+    wanted, structure = needed_features(model, available)
+    specs = {name: available[name] for name in wanted}
+
+    def call(features: dict[str, Any]) -> Any:
+        inputs = tf.nest.map_structure(lambda name: features[name], structure)
+        return model(inputs, training=False) if is_keras(model) else model(inputs)
+
+    try:
+        plain = tf.autograph.experimental.do_not_convert(call)
+        function = tf.function(plain, autograph=False).get_concrete_function(specs)
+    except tf.errors.OperatorNotAllowedInGraphError:
+        # The model's own Python branches or loops on tensors, so it has to be converted.
+        function = tf.function(call).get_concrete_function(specs)
+    return TracedModel(function, specs)
 
 
 def tracked_resources(model: Any) -> list[Any]:

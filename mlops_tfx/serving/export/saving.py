@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from mlops_tfx import filesystem
@@ -41,8 +42,6 @@ class Plan:
     spec: transforms.FeatureSpec  # raw features that may be sent
     needed: frozenset[str]  # those of them that the model depends on
     label_spec: transforms.FeatureSpec  # raw features that only the label depends on
-    structure: Any  # the model's inputs, with feature names for tensors
-    vocabulary: tuple[bytes, ...] = ()
     defaults: dict[str, dict[str, Any]] = field(default_factory=dict)  # signature -> input -> value
 
 
@@ -56,13 +55,15 @@ def write_saved_model(request: ExportRequest, destination: str | os.PathLike[str
         transform = transforms.NoTransform(spec)
     else:
         transform = transforms.GraphTransform(output.transform_savedmodel_dir)
-    plan = _plan(request, spec, transform, _read_vocabulary(request.class_vocabulary, output))
+    hidden = _hidden_features(request, spec, transform)
+    model = models.trace_model(request.model, _available(request, hidden, transform))
     module = tf.Module()
     module.transform = transform.trackable
     module.resources = models.tracked_resources(request.model)
-    predict = _trace_model(request, plan, transform)
-    module.variables_of_model = list(predict.graph.variables)
+    module.variables_of_model = list(model.variables)
     models.check_finite(module.variables_of_model)
+    plan = _plan(request, spec, hidden, frozenset().union(*(transform.sources[name] for name in model.used)))
+    predict = _trace_predict(request, plan, transform, model, _read_vocabulary(request.class_vocabulary, output))
     signatures = {
         SERVING_DEFAULT: _serving_default(plan, predict),
         TRANSFORM_FEATURES: _transform_features(plan, transform),
@@ -72,25 +73,26 @@ def write_saved_model(request: ExportRequest, destination: str | os.PathLike[str
     return _save(module, signatures, plan.defaults, filesystem.local_path(destination))
 
 
-def _plan(
-    request: ExportRequest, spec: transforms.FeatureSpec, transform: transforms.Transform, vocabulary: tuple[bytes, ...]
-) -> Plan:
-    hidden = _hidden_features(request, spec, transform)
-    available = {
-        name for name, sources in transform.sources.items() if not sources & hidden and name not in request.labels
+def _available(request: ExportRequest, hidden: Collection[str], transform: transforms.Transform) -> dict[str, Any]:
+    """Returns the transformed features that a request can give the model, with their types."""
+    return {
+        name: transform.specs[name]
+        for name, sources in transform.sources.items()
+        if sources.isdisjoint(hidden) and name not in request.labels
     }
-    wanted, structure = models.needed_features(request.model, available)
-    needed = frozenset().union(*(transform.sources[name] for name in wanted))
+
+
+def _plan(
+    request: ExportRequest, spec: transforms.FeatureSpec, hidden: Collection[str], needed: frozenset[str]
+) -> Plan:
     visible = {name: value for name, value in spec.items() if name not in hidden}
     unparsed = sorted(needed - visible.keys())
     if unparsed:
-        raise ExportError(f"the transform graph reads the feature {unparsed[0]!r}, which the raw schema does not have"
-                          f"{did_you_mean(unparsed[0], spec)}")  # fmt: skip
+        hint = did_you_mean(unparsed[0], spec)
+        raise ExportError(f"the transform graph reads {unparsed[0]!r}, which the raw schema does not have{hint}")
     if not needed:
-        raise ExportError("no raw feature is left for the model: label_key and exclude cover all of them")
-    excluded = set(request.exclude)
-    label_spec = {name: spec[name] for name in sorted(hidden - excluded)}
-    return Plan(visible, needed, label_spec, structure, vocabulary)
+        raise ExportError("the model depends on no raw feature: label_key and exclude cover all that it could have")
+    return Plan(visible, needed, {name: spec[name] for name in sorted(set(hidden) - set(request.exclude))})
 
 
 def _hidden_features(request: ExportRequest, spec: Mapping[str, Any], transform: transforms.Transform) -> set[str]:
@@ -125,35 +127,23 @@ def _read_vocabulary(vocabulary: Any, output: Any) -> tuple[bytes, ...]:
     return tuple(output.vocabulary_by_name(vocabulary))
 
 
-def _trace_model(request: ExportRequest, plan: Plan, transform: transforms.Transform) -> Any:
+def _trace_predict(
+    request: ExportRequest,
+    plan: Plan,
+    transform: transforms.Transform,
+    model: models.TracedModel,
+    vocabulary: tuple[bytes, ...],
+) -> Any:
     """Returns the concrete function from parsed raw features to named outputs."""
 
     def predict(features: dict[str, Any]) -> dict[str, Any]:
-        transformed = transform(raw_inputs.widen_empty(features))
-        result = models.call_model(request.model, plan.structure, transformed)
-        named = outputs.name_outputs(result, request.output_names, bool(plan.vocabulary))
-        return outputs.add_classes(named, plan.vocabulary) if plan.vocabulary else named
+        result = model(transform(raw_inputs.widen_empty(features)))
+        named = outputs.name_outputs(result, request.output_names, bool(vocabulary))
+        return outputs.add_classes(named, vocabulary) if vocabulary else named
 
-    signature = {name: _tensor_spec(plan.spec[name]) for name in sorted(plan.needed)}
-    try:
-        plain = tf.autograph.experimental.do_not_convert(predict)
-        return tf.function(plain, autograph=False).get_concrete_function(signature)
-    except tf.errors.OperatorNotAllowedInGraphError:
-        # The model's own Python branches or loops on tensors, so it has to be converted.
-        return tf.function(predict).get_concrete_function(signature)
-
-
-def _tensor_spec(spec: Any) -> Any:
-    if isinstance(spec, tf.io.FixedLenFeature):
-        return tf.TensorSpec([None, *spec.shape], spec.dtype)
-    if isinstance(spec, tf.io.VarLenFeature):
-        return tf.SparseTensorSpec([None, None], spec.dtype)
-    if isinstance(spec, tf.io.SparseFeature):
-        size = spec.size if isinstance(spec.size, (list, tuple)) else [spec.size]
-        return tf.SparseTensorSpec([None, *size], spec.dtype)
-    # What a ragged feature with partitions looks like is known by the parser only.
-    empty = tf.io.parse_example(tf.constant([], tf.string), {"feature": spec})["feature"]
-    return tf.type_spec_from_value(empty)
+    signature = {name: transforms.parsed_spec(plan.spec[name]) for name in sorted(plan.needed)}
+    plain = tf.autograph.experimental.do_not_convert(predict)
+    return tf.function(plain, autograph=False).get_concrete_function(signature)
 
 
 def _serving_default(plan: Plan, predict: Callable[..., Any]) -> Any:
@@ -179,7 +169,7 @@ def _optional(spec: Any) -> Any:
     if not isinstance(spec, tf.io.FixedLenFeature) or spec.default_value is not None:
         return spec
     absent = -1 if spec.dtype == tf.int64 else raw_inputs.MISSING[spec.dtype]
-    return tf.io.FixedLenFeature(spec.shape, spec.dtype, tf.fill(spec.shape, absent).numpy().tolist())
+    return tf.io.FixedLenFeature(spec.shape, spec.dtype, np.full(spec.shape, absent, object).tolist())
 
 
 def _serving_raw(plan: Plan, predict: Callable[..., Any]) -> Any:

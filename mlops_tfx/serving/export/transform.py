@@ -6,7 +6,7 @@ It knows which raw features each transformed one depends on, so that labels and 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 import tensorflow as tf
@@ -27,6 +27,11 @@ class Transform(Protocol):
     @property
     def sources(self) -> Mapping[str, frozenset[str]]:
         """Transformed feature -> the raw features it depends on."""
+        ...
+
+    @property
+    def specs(self) -> Mapping[str, Any]:
+        """Transformed feature -> its tf.TypeSpec."""
         ...
 
     @property
@@ -59,6 +64,7 @@ class GraphTransform:
         self._inputs: Mapping[str, Any] = tf2_utils.get_structured_inputs_from_func_graph(graph)
         outputs = tf.nest.pack_sequence_as(graph.structured_outputs, graph.outputs, expand_composites=True)
         self.sources = {name: self._sources_of(output) for name, output in outputs.items()}
+        self.specs = {name: tf.type_spec_from_value(output) for name, output in outputs.items()}
 
     def _sources_of(self, output: Any) -> frozenset[str]:
         sinks = [tensor.op for tensor in tf.nest.flatten(output, expand_composites=True)]
@@ -80,8 +86,9 @@ class GraphTransform:
 class NoTransform:
     """Raw features as they are, for a model without a transform graph."""
 
-    def __init__(self, names: Iterable[str]) -> None:
-        self.sources = {name: frozenset({name}) for name in names}
+    def __init__(self, spec: FeatureSpec) -> None:
+        self.sources = {name: frozenset({name}) for name in spec}
+        self.specs = {name: parsed_spec(value) for name, value in spec.items()}
         self.trackable = tf.Module()
 
     def __call__(self, features: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,6 +108,20 @@ def _count_rows(values: Collection[Any]) -> Any:
             return tf.cast(value.nrows(), tf.int32)
         return tf.shape(value)[0]
     return 1
+
+
+def parsed_spec(spec: Any) -> Any:
+    """Returns the tf.TypeSpec of what ``tf.io.parse_example`` gives for a feature."""
+    if isinstance(spec, tf.io.FixedLenFeature):
+        return tf.TensorSpec([None, *spec.shape], spec.dtype)
+    if isinstance(spec, tf.io.VarLenFeature):
+        return tf.SparseTensorSpec([None, None], spec.dtype)
+    if isinstance(spec, tf.io.SparseFeature):
+        size = spec.size if isinstance(spec.size, (list, tuple)) else [spec.size]
+        return tf.SparseTensorSpec([None, *size], spec.dtype)
+    # What a ragged feature with partitions looks like is known by the parser only.
+    empty = tf.io.parse_example(tf.constant([], tf.string), {"feature": spec})["feature"]
+    return tf.type_spec_from_value(empty)
 
 
 def open_transform_output(source: Any) -> tft.TFTransformOutput:

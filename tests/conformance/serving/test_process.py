@@ -64,7 +64,9 @@ def run(*flags: str, root: Path) -> tuple[int, str]:
 def test_unknown_flag(project_root: Path) -> None:
     code, text = run("--model_base_pth=/m", root=project_root)
     assert code == 2
-    assert text == "python -m mlops_tfx.serving.server: unknown flag '--model_base_pth'; did you mean --model_base_path?"
+    assert (
+        text == "python -m mlops_tfx.serving.server: unknown flag '--model_base_pth'; did you mean --model_base_path?"
+    )
 
 
 def test_port_in_use(project_root: Path, half_plus_two: Path) -> None:
