@@ -5,11 +5,13 @@ Arguments: folder of the CSV file, user's module, work folder, training steps, w
 """
 
 import json
+import os
 import sys
 import time
 
 START = time.perf_counter()
 
+from google.protobuf import json_format  # noqa: E402
 import tensorflow_model_analysis as tfma  # noqa: E402
 from tfx import v1 as tfx  # noqa: E402
 from tfx.orchestration.portable import launcher  # noqa: E402
@@ -56,9 +58,8 @@ def create_pipeline(data, module_file, work, steps, workers):
 
 
 def eval_config():
-    with open(sys.argv[2].replace("chain_module.py", "chain_eval_config.json"), encoding="utf-8") as file:
-        from google.protobuf import json_format
-
+    path = os.path.join(os.path.dirname(__file__), "chain_eval_config.json")
+    with open(path, encoding="utf-8") as file:
         return json_format.Parse(file.read(), tfma.EvalConfig())
 
 
