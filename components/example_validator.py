@@ -10,8 +10,8 @@ import itertools
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mlops_tfx import filesystem
@@ -72,7 +72,7 @@ class ExampleValidator(Component):
         statistics: statistics of the data.
         schema: what the data should look like.
         exclude_splits: splits to leave out.
-        custom_validation_config: TFDV's CustomValidationConfig (a message or its text): conditions in SQL.
+        custom_validation_config: TFDV's CustomValidationConfig: conditions in SQL on the statistics.
         fail_on_anomalies: whether the run fails if there is any anomaly; otherwise anomalies are only recorded.
         environment: one of the schema's default environments, such as ``SERVING``, where the label may be missing.
         previous_statistics: statistics of earlier data; features with a ``drift_comparator`` are compared with it.
@@ -157,33 +157,14 @@ class ExampleValidator(Component):
             yield _anomaly("", found.dataset_anomaly_info)
         declared = {feature.name: feature for feature in schema.feature}
         measured = {".".join(f.path.step) or f.name: f for f in statistics.datasets[0].features}
-        for _, info in sorted(found.anomaly_info.items()):
-            name = ".".join(info.path.step)
-            if name not in declared or name not in measured:
-                yield _anomaly(name, info)
-                continue
-            rule = Rule.of(declared[name], schema)
-            seen = self._search(name, rule, split) if self.examples else _from_statistics(measured[name], rule)
-            yield _anomaly(name, info, expected=str(rule), **seen)
-
-    def _search(self, feature: str, rule: Rule, split: str) -> dict[str, Any]:
-        """Looks for offending values in the data itself."""
-        from mlops_tfx.io.examples import read_batches
-
-        assert self.examples is not None
-        counts: Counter[Any] = Counter()
-        rows, first_row, start = 0, None, 0
-        for batch in read_batches(self.examples, split, columns=[feature]):
-            values, parents = _flatten(batch, feature)
-            broken = rule.broken_by(values)
-            where = parents.filter(broken).unique()
-            if len(where) and first_row is None:
-                first_row = start + where[0].as_py()
-            rows, start = rows + len(where), start + batch.num_rows
-            if len(counts) < _COUNTED:
-                entries = values.filter(broken).value_counts().slice(0, _COUNTED).to_pylist()
-                counts.update({entry["values"]: entry["counts"] for entry in entries})
-        return {"examples": _shown(v for v, _ in counts.most_common()), "rows": rows, "first_row": first_row}
+        infos = {".".join(info.path.step): info for _, info in sorted(found.anomaly_info.items())}
+        rules = {name: Rule.of(declared[name], schema) for name in infos if name in declared and name in measured}
+        if self.examples is None:
+            seen = {name: _from_statistics(measured[name], rule) for name, rule in rules.items()}
+        else:
+            seen = _from_data(self.examples, split, rules)
+        for name, info in infos.items():
+            yield _anomaly(name, info, expected=str(rules.get(name, "")), **seen.get(name, {}))
 
 
 @dataclass(frozen=True)
@@ -272,6 +253,42 @@ def _flatten(batch: pa.RecordBatch, feature: str) -> tuple[pa.Array, pa.Array]:
     return pc.list_flatten(column), pc.list_parent_indices(column)
 
 
+def _from_data(examples: Examples, split: str, rules: Mapping[str, Rule]) -> dict[str, dict[str, Any]]:
+    """Per feature, the offending values of the data itself; it is read once, and only these columns of it."""
+    from mlops_tfx.io.examples import read_batches
+
+    found = {name: _Offences() for name in rules}
+    start = 0
+    for batch in read_batches(examples, split, columns=list(rules)) if rules else ():
+        for name, rule in rules.items():
+            found[name].add(rule, *_flatten(batch, name), start)
+        start += batch.num_rows
+    return {
+        name: {"examples": _shown(v for v, _ in seen.counts.most_common()), "rows": seen.rows, "first_row": seen.first}
+        for name, seen in found.items()
+    }
+
+
+@dataclass
+class _Offences:
+    """Offending values of one feature, counted, and the rows that they are in."""
+
+    counts: Counter[Any] = field(default_factory=Counter)
+    rows: int = 0
+    first: int | None = None
+
+    def add(self, rule: Rule, values: pa.Array, parents: pa.Array, start: int) -> None:
+        """Adds the offending ones among the values of a batch that begins at row ``start``."""
+        broken = rule.broken_by(values)
+        where = parents.filter(broken).unique()
+        if len(where) and self.first is None:
+            self.first = start + where[0].as_py()
+        self.rows += len(where)
+        if len(self.counts) < _COUNTED:
+            entries = values.filter(broken).value_counts().slice(0, _COUNTED).to_pylist()
+            self.counts.update({entry["values"]: entry["counts"] for entry in entries})
+
+
 def _from_statistics(measured: statistics_pb2.FeatureNameStatistics, rule: Rule) -> dict[str, Any]:
     """Offending values that the statistics happen to keep: extremes and quantiles, or frequent strings."""
     import pyarrow as pa
@@ -336,7 +353,9 @@ def _comparisons(found: anomalies_pb2.Anomalies) -> list[dict[str, Any]]:
 def _read(artifact: ExampleStatistics, split: str) -> statistics_pb2.DatasetFeatureStatisticsList:
     from mlops_tfx.io.protos import STATISTICS_FILE, read_statistics
 
-    statistics: statistics_pb2.DatasetFeatureStatisticsList = read_statistics(f"{artifact.path(split)}/{STATISTICS_FILE}")
+    statistics: statistics_pb2.DatasetFeatureStatisticsList = read_statistics(
+        f"{artifact.path(split)}/{STATISTICS_FILE}"
+    )
     return statistics
 
 

@@ -1,10 +1,11 @@
 """Makes the expected files next to this script with TFX 1.16 itself. It needs TFX's environment, not ours.
 
-    python -m tests.golden.statistics.real_data /tmp/golden_csv       # our environment
-    python tests/golden/statistics/make_golden.py /tmp/golden_csv     # Python 3.10, tfx==1.16.0, dill
+    python -m tests.golden.statistics.real_data golden_csv       # our environment
+    python tests/golden/statistics/make_golden.py golden_csv     # Python 3.10, tfx==1.16.0, dill
 
-Per data set: ``examples/`` (CsvExampleGen), ``statistics/`` (StatisticsGen), ``schema*.pbtxt`` (SchemaGen with different
-parameters) and ``anomalies/`` (ExampleValidator against ``narrow.pbtxt``, a schema with some limits drawn too tight).
+Per data set: ``examples/`` (CsvExampleGen), ``statistics/`` (StatisticsGen), ``schema*.pbtxt`` (SchemaGen with
+different parameters) and ``anomalies/`` (ExampleValidator against ``narrow.pbtxt``, a schema with some limits drawn too
+tight).
 """
 
 import os

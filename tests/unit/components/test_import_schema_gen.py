@@ -37,7 +37,10 @@ def test_the_cache_goes_by_content(schema_file: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('feature {\n  name: "hour"\n  typ: INT\n}\n', r"curated.pbtxt, line 3.*no field named "typ".*did you mean 'type'"),
+        (
+            'feature {\n  name: "hour"\n  typ: INT\n}\n',
+            r"curated.pbtxt, line 3.*no field named .typ.*did you mean 'type'",
+        ),
         ('feature {\n  name: "hour"\n', r"curated.pbtxt, line \d"),
         ('feature {\n  name: "hour"\n  type: INTEGER\n}\n', r"curated.pbtxt, line 3"),
         ("hour,carrier\n9,UA\n", r"curated.pbtxt, line 1"),
@@ -59,7 +62,7 @@ def test_a_byte_that_is_not_utf_8(schema_file: Path, tmp_path: Path) -> None:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     component = ImportSchemaGen(str(tmp_path / "nowhere.pbtxt"))
     assert component.cache_ingredients() == {f"file {tmp_path / 'nowhere.pbtxt'}": "missing"}
-    with pytest.raises(DataError, match="nowhere.pbtxt"):
+    with pytest.raises(DataError, match=r"nowhere\.pbtxt"):
         run_component(component, {}, tmp_path)
 
 

@@ -65,7 +65,7 @@ def test_every_split_counts(tmp_path: Path) -> None:
 
 
 def test_an_excluded_split_that_is_unknown(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="ExampleStatistics at .* has no split 'evall'; did you mean 'eval'"):
+    with pytest.raises(ConfigError, match=r"ExampleStatistics at .* has no split 'evall'; did you mean 'eval'"):
         run(golden_statistics("penguins"), tmp_path, exclude_splits=["evall"])
 
 
