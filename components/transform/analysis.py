@@ -111,7 +111,8 @@ class Analysis:
             The raw batches, if ``read_all``.
         """
         keys = self._keys(cached=cache is not None)
-        with tft_beam.Context(temp_dir=temp_dir, use_deep_copy_optimization=True, force_tf_compat_v1=self.compat_v1):
+        # Without use_deep_copy_optimization: in TFT 1.16 it fails on newer Beams as soon as analyzers build on analyzers.
+        with tft_beam.Context(temp_dir=temp_dir, force_tf_compat_v1=self.compat_v1):
             known = self._known_results(pipeline, cache, list(keys))
             needed = self._needed(list(keys), known)
             batches = {
