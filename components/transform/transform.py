@@ -176,9 +176,7 @@ class Transform(Component):
         self.context.report_rows(application.count_rows(pipeline))
         if options is not None:
             statistics.write_schema(options, self.post_transform_schema.uri)
-            statistics.write_anomalies(
-                self.post_transform_stats.uri, options.schema, self.post_transform_anomalies.uri
-            )
+            statistics.write_anomalies(self.post_transform_stats.uri, options.schema, self.post_transform_anomalies.uri)
         if self.materialize:
             for split, row in pieces.items():
                 application.publish_pieces(row, os.path.join(self.transformed_examples.uri, f"Split-{split}"))

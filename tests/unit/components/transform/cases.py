@@ -43,7 +43,11 @@ def examples_of(folder: str | os.PathLike[str], **splits: Any) -> Examples:
 
 
 def run_transform(
-    examples: Examples | list[Examples], schema: Schema, root: Path, inputs: Mapping[str, Artifact] | None = None, **kw: Any
+    examples: Examples | list[Examples],
+    schema: Schema,
+    root: Path,
+    inputs: Mapping[str, Artifact] | None = None,
+    **kw: Any,
 ) -> dict[str, Artifact]:
     """Runs Transform and returns its outputs by name."""
     outputs = run_component(Transform(**kw), {"examples": examples, "schema": schema, **(inputs or {})}, root)

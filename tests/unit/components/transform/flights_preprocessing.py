@@ -24,7 +24,9 @@ def preprocessing_fn(inputs: dict[str, Any]) -> dict[str, Any]:
         "distance_z": tft.scale_to_z_score(tf.cast(dense(inputs["distance"], 0), tf.float32)),
         "temp_01": tft.scale_to_0_1(temp),
         "temp_bucket": tft.bucketize(temp, num_buckets=5),
-        "carrier_id": tft.compute_and_apply_vocabulary(dense(inputs["carrier"], ""), num_oov_buckets=1, vocab_filename="carriers"),
+        "carrier_id": tft.compute_and_apply_vocabulary(
+            dense(inputs["carrier"], ""), num_oov_buckets=1, vocab_filename="carriers"
+        ),
         "tailnum_id": tft.compute_and_apply_vocabulary(inputs["tailnum"], top_k=50, vocab_filename="tails"),
         "carrier_text": dense(inputs["carrier"], ""),
         "month": dense(inputs["month"], 0),

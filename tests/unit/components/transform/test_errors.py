@@ -58,7 +58,9 @@ def wiring_problems(**parameters: Any) -> list[str]:
 def test_both_or_neither_of_the_two_ways_to_give_the_function() -> None:
     assert wiring_problems() == ["expected exactly one of module_file and preprocessing_fn, received neither"]
     both = wiring_problems(module_file="m.py", preprocessing_fn="m.preprocessing_fn")
-    assert both == ["expected exactly one of module_file and preprocessing_fn, received module_file and preprocessing_fn"]
+    assert both == [
+        "expected exactly one of module_file and preprocessing_fn, received module_file and preprocessing_fn"
+    ]
 
 
 def test_an_updater_beside_a_module_file() -> None:
@@ -184,8 +186,15 @@ def an_unknown_width(inputs: Any) -> Any:
         (a_number, "feature 'x': expected a Tensor, SparseTensor or RaggedTensor, received int"),
         (a_numbered_feature, "expected feature names of type str, received 3 of type int"),
         (a_scalar, "feature 'total': expected one row per input row, received a scalar"),
-        (always_three_rows, "feature 'three': expected one row per input row, received a tensor that always has 3 rows"),
-        (an_int32, "feature 'small': expected dtype float32, int64 or string, which tf.Examples can hold, received dtype=int32"),
+        (
+            always_three_rows,
+            "feature 'three': expected one row per input row, received a tensor that always has 3 rows",
+        ),
+        (
+            an_int32,
+            "feature 'small': expected dtype float32, int64 or string, which tf.Examples can hold, "
+            "received dtype=int32",
+        ),
         (an_unknown_width, "feature 'wide': expected known dimensions after the first, received shape=(None, None)"),
     ],
 )

@@ -152,7 +152,9 @@ def test_files_are_tfx_s(run: Run) -> None:
     assert {os.path.dirname(path) for path in files_below(run.uri("transform_graph"))} == {
         "metadata", "transform_fn", "transform_fn/assets", "transform_fn/variables", "transformed_metadata",
     }  # fmt: skip
-    shards = {split: sum(len(os.listdir(artifact.path(split))) for artifact in run.inputs[0]) for split in ("eval", "train")}
+    shards = {
+        split: sum(len(os.listdir(artifact.path(split))) for artifact in run.inputs[0]) for split in ("eval", "train")
+    }
     assert min(shards.values()) > 2
     assert files_below(run.uri("transformed_examples")) == [
         f"Split-{split}/transformed_examples-{index:05d}-of-{count:05d}.gz"
