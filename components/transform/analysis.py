@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import apache_beam as beam
 import tensorflow_transform as tft
@@ -16,12 +16,14 @@ from tensorflow_transform.beam import analyzer_cache
 from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io
 
 from mlops_tfx import filesystem
-from mlops_tfx.artifacts import Examples
 from mlops_tfx.components.transform import tensors
 from mlops_tfx.components.transform.cache_files import write_cache
 from mlops_tfx.errors import DataError, UserCodeError
 from mlops_tfx.io.beam_examples import ReadExamples
 from mlops_tfx.io.examples import read_batches
+
+if TYPE_CHECKING:
+    from mlops_tfx.artifacts import Examples
 
 # Every cached analyzer of every dataset adds about ten stages to the pipeline; TFX has the same limit.
 _MAX_STAGES = 20_000
@@ -111,7 +113,8 @@ class Analysis:
             The raw batches, if ``read_all``.
         """
         keys = self._keys(cached=cache is not None)
-        with tft_beam.Context(temp_dir=temp_dir, use_deep_copy_optimization=True, force_tf_compat_v1=self.compat_v1):
+        # Without use_deep_copy_optimization: in TFT 1.16 it fails on newer Beams once analyzers build on analyzers.
+        with tft_beam.Context(temp_dir=temp_dir, force_tf_compat_v1=self.compat_v1):
             known = self._known_results(pipeline, cache, list(keys))
             needed = self._needed(list(keys), known)
             batches = {
@@ -185,9 +188,7 @@ class Analysis:
             return set(keys)
         specs = tensors.type_specs(self.schema)
         return set(
-            tft_beam.analysis_graph_builder.get_analysis_dataset_keys(
-                self.function, specs, keys, known, self.compat_v1
-            )
+            tft_beam.analysis_graph_builder.get_analysis_dataset_keys(self.function, specs, keys, known, self.compat_v1)
         )
 
     def _write_cache(

@@ -6,15 +6,18 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import apache_beam as beam
 import pyarrow as pa
 from apache_beam.utils.shared import Shared
 
 from mlops_tfx import filesystem
-from mlops_tfx.artifacts import Examples
 from mlops_tfx.components.transform.saved_graph import SavedGraph
 from mlops_tfx.io.examples import ExamplesWriter, Shard, list_shards
+
+if TYPE_CHECKING:
+    from mlops_tfx.artifacts import Examples
 
 _PREFIX = "transformed_examples"
 
@@ -45,7 +48,7 @@ def publish_pieces(pieces: Sequence[Piece], folder: str) -> None:
         filesystem.remove_tree(subfolder)
 
 
-class TransformPieces(beam.DoFn):  # type: ignore[misc]  # Beam has no types
+class TransformPieces(beam.DoFn):
     """Reads, transforms and writes shards; its outputs are the transformed batches.
 
     Args:
@@ -84,7 +87,9 @@ class TransformPieces(beam.DoFn):  # type: ignore[misc]  # Beam has no types
 def transform_pieces(pipeline: beam.Pipeline, pieces: Sequence[Piece], do_fn: TransformPieces) -> beam.PCollection:
     """Adds the second pass to a pipeline and returns the transformed batches."""
     # Grouping by number spreads the pieces over the workers, like Reshuffle, but in an order that is always the same.
-    spread = pipeline | "Pieces" >> beam.Create(list(enumerate(pieces)), reshuffle=False) | "Spread" >> beam.GroupByKey()
+    spread = (
+        pipeline | "Pieces" >> beam.Create(list(enumerate(pieces)), reshuffle=False) | "Spread" >> beam.GroupByKey()
+    )
     return (
         spread
         | "Piece" >> beam.FlatMapTuple(lambda number, group: group)

@@ -40,7 +40,7 @@ def write_cache(pipeline: beam.Pipeline, results: Mapping[Any, Any], folder: str
         )
 
 
-class _Collect(beam.PTransform):  # type: ignore[misc]  # Beam has no types
+class _Collect(beam.PTransform):
     """Marks the values of one cache entry with the path of its file."""
 
     def __init__(self, path: str, entries: list[beam.PCollection]) -> None:

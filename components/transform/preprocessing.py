@@ -46,8 +46,11 @@ class _Features(dict[str, Any]):
 
 def custom_arguments(function: Callable[..., Any], custom_config: Mapping[str, Any] | None) -> dict[str, Any]:
     """Returns the keyword arguments for a user function: custom_config, if it takes one."""
-    takes_it = "custom_config" in inspect.signature(function).parameters
-    return {"custom_config": dict(custom_config or {})} if takes_it else {}
+    try:
+        names = inspect.signature(function).parameters.keys()
+    except ValueError:  # a function of C code has no signature
+        return {}
+    return {"custom_config": dict(custom_config or {})} if "custom_config" in names else {}
 
 
 def _where(function: Callable[..., Any]) -> str:

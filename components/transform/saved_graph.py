@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 import tensorflow as tf
 import tensorflow_transform as tft
 from tensorflow_transform import impl_helper
@@ -17,6 +16,9 @@ from mlops_tfx import filesystem
 from mlops_tfx.components.transform import tensors
 from mlops_tfx.errors import UserCodeError
 from mlops_tfx.io.examples import Shard, read_shard
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class SavedGraph:

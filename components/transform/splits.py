@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from mlops_tfx.artifacts import Examples
-from mlops_tfx.config import SplitsConfig
 from mlops_tfx.errors import ConfigError, did_you_mean
+
+if TYPE_CHECKING:
+    from mlops_tfx.artifacts import Examples
+    from mlops_tfx.config import SplitsConfig
 
 _DEFAULT_ANALYZE = "train"
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import apache_beam as beam
 import tensorflow_data_validation as tfdv
 
 from mlops_tfx.components.transform.preprocessing import custom_arguments
-from mlops_tfx.components.transform.stats_type import StatsType
 from mlops_tfx.errors import UserCodeError
 from mlops_tfx.execution.user_code import user_code
 from mlops_tfx.io import protos
+
+if TYPE_CHECKING:
+    from mlops_tfx.components.transform.stats_type import StatsType
 
 Updater = Callable[..., Any]
 

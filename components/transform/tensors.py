@@ -115,7 +115,9 @@ def _check_values(name: str, column: pa.Array, size: int, where: str) -> None:
     if not len(wrong):
         return
     if counts.any():
-        found = f"{len(wrong)} of {len(column)} rows of a batch have another number (row {wrong[0]}: {counts[wrong[0]]})"
+        found = (
+            f"{len(wrong)} of {len(column)} rows of a batch have another number (row {wrong[0]}: {counts[wrong[0]]})"
+        )
     else:
         found = "the data has no such feature"
     raise DataError(

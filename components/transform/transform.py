@@ -126,8 +126,10 @@ class Transform(Component):
         from mlops_tfx.components.transform.preprocessing import PreprocessingFn
         from mlops_tfx.execution.user_code import load_function
         from mlops_tfx.io import protos
+        from mlops_tfx.io.examples import file_format_of
 
         splits = resolve_splits(self.examples, self.splits_config)
+        file_format = file_format_of(self.examples)
         user_function = load_function(self.module_file, self.preprocessing_fn, "preprocessing_fn")
         function = PreprocessingFn(user_function, self.custom_config)
         schema = protos.read_schema(os.path.join(self.schema.uri, protos.SCHEMA_FILE))
@@ -135,7 +137,7 @@ class Transform(Component):
         shape = tensors.inspect_function(function, specs, self.force_tf_compat_v1)
         self._analyze(function, schema, shape, splits)
         if self.materialize or not self.disable_statistics:
-            self._transform(shape, splits)
+            self._transform(shape, splits, file_format)
 
     def _analyze(self, function: PreprocessingFn, schema: Any, shape: FunctionShape, splits: Splits) -> None:
         from mlops_tfx.components.transform import statistics
@@ -158,11 +160,9 @@ class Transform(Component):
                 statistics.write_statistics(batches, options, self.pre_transform_stats.uri)
         analysis.write_raw_metadata(graph)
 
-    def _transform(self, shape: FunctionShape, splits: Splits) -> None:
+    def _transform(self, shape: FunctionShape, splits: Splits, file_format: str) -> None:
         from mlops_tfx.components.transform import application, statistics
-        from mlops_tfx.io.examples import file_format_of
 
-        file_format = file_format_of(self.examples)
         pieces = {
             split: application.list_pieces(self.examples, split, self._split_folder(split))
             for split in splits.transform
@@ -176,9 +176,7 @@ class Transform(Component):
         self.context.report_rows(application.count_rows(pipeline))
         if options is not None:
             statistics.write_schema(options, self.post_transform_schema.uri)
-            statistics.write_anomalies(
-                self.post_transform_stats.uri, options.schema, self.post_transform_anomalies.uri
-            )
+            statistics.write_anomalies(self.post_transform_stats.uri, options.schema, self.post_transform_anomalies.uri)
         if self.materialize:
             for split, row in pieces.items():
                 application.publish_pieces(row, os.path.join(self.transformed_examples.uri, f"Split-{split}"))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pyarrow as pa
 
 from mlops_tfx.errors import DataError
-from mlops_tfx.io import columns
+from mlops_tfx.io import columns, tf_decode
 from mlops_tfx.io.tfrecord import RecordBlock
 
 
@@ -20,6 +21,8 @@ class Decoder:
     """
 
     def __init__(self, schema: Any = None) -> None:
+        # TensorFlow's parser is ten times as fast, but only worth it where TensorFlow has been imported anyway.
+        self._kinds = tf_decode.feature_kinds(schema) if schema is not None and "tensorflow" in sys.modules else None
         from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
         self._has_schema = schema is not None
@@ -32,7 +35,9 @@ class Decoder:
     def decode_records(self, records: list[bytes], where: str = "", first: int = 0) -> pa.RecordBatch:
         """The same for separate byte strings."""
         try:
+            if self._kinds is not None:
+                return tf_decode.decode_records(records, self._kinds)
             return columns.empty_to_null(self._decoder.DecodeBatch(records), keep_types=self._has_schema)
-        except (RuntimeError, ValueError) as error:
+        except (RuntimeError, ValueError, DataError) as error:
             place = f"{where}, records {first} to {first + len(records) - 1}: " if where else ""
             raise DataError(f"{place}expected serialized tf.Examples: {error}") from error
