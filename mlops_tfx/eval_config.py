@@ -23,15 +23,15 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
-from typing_extensions import Self
 
 from mlops_tfx.config import Config
 from mlops_tfx.errors import did_you_mean
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 def _unwrap(value: Any) -> Any:
