@@ -73,7 +73,9 @@ def save_model(folder: str) -> Model:
             return {"probability": tf.sigmoid(score)}
 
     model, network = Model(os.path.join(folder, "model")), Network()
-    tf.saved_model.save(network, os.path.join(model.uri, "Format-Serving"), signatures={"serving_default": network.serve})
+    tf.saved_model.save(
+        network, os.path.join(model.uri, "Format-Serving"), signatures={"serving_default": network.serve}
+    )
     return model
 
 

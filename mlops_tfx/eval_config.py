@@ -1,7 +1,7 @@
 """The light twin of ``tfma.EvalConfig``: what to evaluate, sliced how, and what the model must reach to be blessed.
 
-Classes and fields have the names and the shape of ``tensorflow_model_analysis/proto/config.proto`` (TFMA 0.47 to 0.52), so
-that a configuration moves between the two by changing the import; but importing this module costs no TFMA.
+Classes and fields have the names and the shape of ``tensorflow_model_analysis/proto/config.proto`` (TFMA 0.47 to
+0.52), so that a configuration moves between the two by changing the import; but importing this module costs no TFMA.
 
     EvalConfig(
         model_specs=[ModelSpec(label_key="late")],
@@ -23,15 +23,15 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
-from typing_extensions import Self
 
 from mlops_tfx.config import Config
 from mlops_tfx.errors import did_you_mean
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 def _unwrap(value: Any) -> Any:
@@ -138,7 +138,7 @@ class ModelSpec(EvalMessage):
         preprocessing_function_names: signatures (such as ``transform_features``) whose outputs are searched before the
             raw columns for labels, weights and slicing features.
         label_key: the label's column; ``label_keys`` by output name for a model of several outputs.
-        prediction_key: which of several outputs is the prediction; the column of the predictions when no model is given.
+        prediction_key: which of several outputs is the prediction; the predictions' column when no model is given.
         example_weight_key: the column of row weights.
         is_baseline: marks the model that change thresholds compare with.
         inference_batch_size: rows per call of the model.

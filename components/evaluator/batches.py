@@ -71,12 +71,13 @@ class EvalBatch:
         if not lengths.min(initial=1):
             missing = int((lengths == 0).sum())
             raise DataError(
-                f"the {what} {name!r} is missing in {missing} of {self.count} rows of a batch: leave such rows out of the "
-                "split, or fill the value in preprocessing and name it in ModelSpec.preprocessing_function_names"
+                f"the {what} {name!r} is missing in {missing} of {self.count} rows of a batch: leave such rows out "
+                "of the split, or fill the value in preprocessing and name it in ModelSpec.preprocessing_function_names"
             )
         if lengths.max(initial=1) != lengths.min(initial=1):
             raise DataError(
-                f"expected as many values of the {what} {name!r} in every row, received {lengths.min()} to {lengths.max()}"
+                f"expected as many values of the {what} {name!r} in every row, received {lengths.min()} to "
+                f"{lengths.max()}"
             )
         return column.values.reshape(self.count, -1)
 
@@ -113,7 +114,7 @@ def keyed_columns(batch: EvalBatch, model_specs: Sequence[Any], field: str, what
 
     ``field`` is ``label_key`` or ``example_weight_key``; its plural holds keys per output. None: nothing is configured.
     """
-    found = {}
+    found: dict[str, Any] = {}
     for spec in model_specs:
         name = spec.name if len(model_specs) > 1 else ""
         key, keys = getattr(spec, field), dict(getattr(spec, f"{field}s"))

@@ -16,7 +16,9 @@ NOT_BLESSED = "NOT_BLESSED"
 _MAX_REASON = 4000
 
 
-def bless(blessing: ModelBlessing, validation: Any, node_id: str, model: Model | None, baseline: Model | None) -> list[str]:
+def bless(
+    blessing: ModelBlessing, validation: Any, node_id: str, model: Model | None, baseline: Model | None
+) -> list[str]:
     """Writes the blessing file and its custom properties, as TFX does; returns why the model is not blessed.
 
     Args:

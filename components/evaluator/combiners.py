@@ -1,9 +1,9 @@
 """TFMA's metric computations on arrays.
 
-Every metric of TFMA rests on a few *combiners* that see one row at a time (counts, histograms of predictions, confusion
-matrices, sums) and on functions that derive AUC, precision and all others from their results. Here each of these
-combiners has a twin that adds whole arrays, and hands its sums back to TFMA's ``extract_output``: definitions, names and
-derived metrics stay TFMA's own, only the loop over rows is gone.
+Every metric of TFMA rests on a few *combiners* that see one row at a time (counts, histograms of predictions,
+confusion matrices, sums) and on functions that derive AUC, precision and all others from their results. Here each of
+these combiners has a twin that adds whole arrays, and hands its sums back to TFMA's ``extract_output``: definitions,
+names and derived metrics stay TFMA's own, only the loop over rows is gone.
 
 TFMA's combiners do not publish their settings, so the twins read them from the instances. A combiner of an unknown
 class, or one whose settings are not found, is fed row by row (``rowwise.py``), so a new release of TFMA can make
@@ -200,14 +200,14 @@ class AbsoluteError(RegressionError):
     """|label - prediction|."""
 
     def errors(self, labels: Array, predictions: Array) -> Array:
-        return np.absolute(labels - predictions)
+        return np.asarray(np.absolute(labels - predictions))
 
 
 class SquaredError(RegressionError):
     """(label - prediction) squared."""
 
     def errors(self, labels: Array, predictions: Array) -> Array:
-        return (labels - predictions).astype(np.float64) ** 2
+        return np.asarray((labels - predictions).astype(np.float64) ** 2)
 
 
 class AbsolutePercentageError(RegressionError):
@@ -222,7 +222,7 @@ class SquaredLogarithmicError(RegressionError):
     """(log(1 + label) - log(1 + prediction)) squared."""
 
     def errors(self, labels: Array, predictions: Array) -> Array:
-        return (np.log(labels + 1) - np.log(predictions + 1)).astype(np.float64) ** 2
+        return np.asarray((np.log(labels + 1) - np.log(predictions + 1)).astype(np.float64) ** 2)
 
 
 class CrossEntropy(Sums):

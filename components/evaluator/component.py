@@ -69,8 +69,8 @@ class Evaluator(Component):
             yield "expected eval_config or feature_slicing_spec, received both; set eval_config.slicing_specs"
         elif self.eval_config is None:
             yield (
-                "eval_config is required: without it TFX takes the model for an estimator, which TensorFlow no longer has; "
-                "slices are set by eval_config.slicing_specs"
+                "eval_config is required: without it TFX takes the model for an estimator, which TensorFlow no longer "
+                "has; slices are set by eval_config.slicing_specs"
             )
         else:
             problem = config_problem(self.eval_config)
@@ -122,8 +122,13 @@ class Evaluator(Component):
             except NotVectorizable as error:
                 reason = str(error)
         self._log(f"TFMA's own pipeline evaluates, row by row, because of: {reason}")
-        pipeline = self.context.beam_pipeline
-        return "tfma", evaluate_with_tfma(*arguments, beam_pipeline=pipeline, schema=schema, **functions)
+        return "tfma", evaluate_with_tfma(
+            *arguments,
+            beam_pipeline=self.context.beam_pipeline,
+            schema=schema,
+            custom_eval_shared_model=functions.get("custom_eval_shared_model"),
+            custom_extractors=functions.get("custom_extractors"),
+        )
 
     def _model_paths(self, config: Any) -> dict[str, str]:
         """Folder of the SavedModel for every ModelSpec."""

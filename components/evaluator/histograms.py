@@ -39,7 +39,7 @@ class CalibrationHistogram(ArrayCombiner):
     def _bucket(self, values: Array) -> Array:
         last = self.settings["_num_buckets"] + 1
         position = (values.astype(np.float64) - self.settings["_left"]) / self.settings["_range"] * (last - 1) + 1
-        return np.clip(position, 0, last).astype(np.int64)
+        return np.asarray(np.clip(position, 0, last).astype(np.int64))
 
     def create(self) -> tuple[Array, Array]:
         return np.zeros(0, np.int64), np.zeros((0, 3))
@@ -141,7 +141,9 @@ class MultiClassConfusionMatrices(ArrayCombiner):
     def columns(self, rows: Rows, pairs: PairCache) -> tuple[Array, ...]:
         labels, predictions, weights = super().columns(rows, pairs)
         if predictions.shape[1] < 2:
-            raise DataError(f"expected several predictions a row for a multi-class matrix, received {predictions.shape[1]}")
+            raise DataError(
+                f"expected several predictions a row for a multi-class matrix, received {predictions.shape[1]}"
+            )
         if labels.dtype.kind not in "iufb":
             raise NotVectorizable("labels are not numbers")
         actual = labels.argmax(axis=1) if labels.shape[1] > 1 else labels[:, 0].astype(np.int64)

@@ -1,4 +1,4 @@
-"""Keras metrics fed with arrays: everything in ``tf_keras.metrics`` and ``tf_keras.losses`` that TFMA computes with Keras."""
+"""Keras metrics fed with arrays: what TFMA takes from ``tf_keras.metrics`` and ``tf_keras.losses``."""
 
 from __future__ import annotations
 

@@ -45,6 +45,8 @@ def matrices(histogram: Sequence[Any], thresholds: list[float]) -> Any:
     """TFMA's ``Matrices`` at the thresholds (ascending), from the buckets of a histogram over [0, 1]."""
     from tensorflow_model_analysis.metrics.binary_confusion_matrices import Matrices
 
+    positive: Array
+    examples: Array
     ids = np.array([bucket.bucket_id for bucket in histogram], np.int64)
     positive = np.array([bucket.weighted_labels for bucket in histogram], np.float64)
     examples = np.array([bucket.weighted_examples for bucket in histogram], np.float64)

@@ -37,7 +37,8 @@ TWINS: Mapping[str, type[ArrayCombiner]] = {
     "_CompilableMetricsCombiner": KerasMetrics,
 }
 _SMALL_SLICE = (
-    "Example count for this slice key is lower than the minimum required value: %d. No data is aggregated for this slice."
+    "Example count for this slice key is lower than the minimum required value: %d. "
+    "No data is aggregated for this slice."
 )
 
 

@@ -57,11 +57,14 @@ class EvalModel:
 
     def _refuse_nan(self, outputs: Mapping[str, Array]) -> None:
         for key, values in outputs.items():
-            wrong = int(np.isnan(values).any(axis=tuple(range(1, values.ndim))).sum()) if values.dtype.kind == "f" else 0
+            wrong = (
+                int(np.isnan(values).any(axis=tuple(range(1, values.ndim))).sum()) if values.dtype.kind == "f" else 0
+            )
             if wrong:
                 raise DataError(
-                    f"the model at {self.path!r} predicts NaN in {wrong} of {len(values)} rows of a batch (output {key!r}): "
-                    "no metric can be computed; look for NaN in the loss, or for missing values that reach the model"
+                    f"the model at {self.path!r} predicts NaN in {wrong} of {len(values)} rows of a batch (output "
+                    f"{key!r}): no metric can be computed; look for NaN in the loss, or for missing values that reach "
+                    "the model"
                 )
 
     def _call(self, signature_name: str | None, batch: EvalBatch) -> dict[str, Array]:
@@ -72,7 +75,9 @@ class EvalModel:
         step = self._rows_per_call if all(isinstance(value, tf.Tensor) for value in inputs.values()) else batch.count
         parts = []
         for start in range(0, batch.count, step):
-            part = {name: value[start : start + step] if step < batch.count else value for name, value in inputs.items()}
+            part = {
+                name: value[start : start + step] if step < batch.count else value for name, value in inputs.items()
+            }
             count = min(step, batch.count - start)
             parts.append(self._outputs(function, part, count, signature_name or "serving_default"))
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -83,7 +88,9 @@ class EvalModel:
         try:
             result = function(**inputs) if hasattr(function, "structured_input_signature") else function(inputs)
         except (TypeError, ValueError, tf.errors.OpError) as error:
-            raise DataError(f"signature {name!r} of the model at {self.path!r} fails on {count} examples: {error}") from error
+            raise DataError(
+                f"signature {name!r} of the model at {self.path!r} fails on {count} examples: {error}"
+            ) from error
         outputs = result if isinstance(result, Mapping) else {name: result}
         return {key: self._rows(value, count, key) for key, value in outputs.items()}
 
@@ -97,8 +104,8 @@ class EvalModel:
         array = np.asarray(value)
         if array.shape[:1] != (count,):
             raise DataError(
-                f"output {key!r} of the model at {self.path!r} has shape {array.shape} for {count} examples: expected one row "
-                "for each"
+                f"output {key!r} of the model at {self.path!r} has shape {array.shape} for {count} examples: expected "
+                "one row for each"
             )
         return array
 
@@ -131,8 +138,10 @@ class EvalModel:
     def _takes_serialized(self, specs: Mapping[str, Any], columns: Sequence[str]) -> bool:
         import tensorflow as tf
 
-        (spec, name) = next(((spec, name) for name, spec in specs.items()), (None, ""))
-        return not specs or (len(specs) == 1 and spec.dtype == tf.string and _column(name, columns) is None)
+        if len(specs) != 1:
+            return not specs
+        name, spec = next(iter(specs.items()))
+        return bool(spec.dtype == tf.string) and _column(name, columns) is None
 
     def _named_inputs(self, specs: Mapping[str, Any], batch: EvalBatch, signature_name: str | None) -> dict[str, Any]:
         from tensorflow_model_analysis.utils import model_util, util

@@ -33,7 +33,8 @@ class Rows:
         count: number of rows.
         labels, weights: arrays of shape (rows, values); by model name for several models; by output name for several
             outputs; None when there are none.
-        predictions: an array of shape (rows, ...); by model name for several models; by output name for several outputs.
+        predictions: an array of shape (rows, ...); by model name for several models; by output name for several
+            outputs.
     """
 
     count: int
@@ -135,8 +136,8 @@ def _label_and_prediction(label: Any, prediction: Any, prediction_key: str) -> t
     if label.dtype.kind in "OSU":
         raise DataError(
             f"the label is text ({label.flat[0]!r}), and the model's outputs hold no class vocabulary to number it by "
-            "(expected `all_classes`, or `scores` with `classes`): let the model return one, or evaluate a numeric label, "
-            "for example through ModelSpec.preprocessing_function_names"
+            "(expected `all_classes`, or `scores` with `classes`): let the model return one, or evaluate a numeric "
+            "label, for example through ModelSpec.preprocessing_function_names"
         )
     return label, prediction
 
@@ -153,7 +154,9 @@ def _one_output(outputs: Mapping[str, Array], prediction_key: str) -> Array:
     wanted = [prediction_key] if prediction_key else [key for key in DEFAULT_PREDICTION_KEYS if key in outputs]
     if not wanted or wanted[0] not in outputs:
         asked = f"ModelSpec.prediction_key={prediction_key!r}" if prediction_key else "no ModelSpec.prediction_key"
-        raise DataError(f"expected one prediction per row, the model gives {', '.join(sorted(outputs))} and there is {asked}")
+        raise DataError(
+            f"expected one prediction per row, the model gives {', '.join(sorted(outputs))} and there is {asked}"
+        )
     return outputs[wanted[0]]
 
 

@@ -16,9 +16,10 @@ METRICS_JSON = "metrics.json"
 def read_metrics(uri: str) -> list[dict[str, Any]]:
     """Reads the scalar metrics of a ModelEvaluation artifact, without TFMA.
 
-    Returns rows such as ``{"slice": "carrier=AA", "metric": "auc", "value": 0.79}``, all rows together ("Overall") first.
-    Metrics of several models or outputs, per class, top k or differences carry ``model``, ``output``, ``sub_key``,
-    ``weighted`` or ``is_diff`` as well. A value that is no number is None.
+    Returns rows such as ``{"slice": "carrier=AA", "metric": "auc", "value": 0.79}``, all rows together
+    ("Overall") first. Metrics of several models or outputs, per class, top k or differences carry
+    ``model``, ``output``, ``sub_key``, ``aggregation``, ``weighted`` or ``is_diff`` as well. A value
+    that is no number is None.
 
     Raises ArtifactError if ``uri`` holds no evaluation.
     """

@@ -22,7 +22,9 @@ def write_results(uri: str, slices: Sequence[SliceMetrics], eval_config: Any, lo
     from tensorflow_model_analysis.metrics.metric_types import PlotKey
     from tensorflow_model_analysis.writers import metrics_plots_and_validations_writer as writer
 
-    metrics = [(key, {name: v for name, v in values.items() if not isinstance(name, PlotKey)}) for key, values in slices]
+    metrics = [
+        (key, {name: v for name, v in values.items() if not isinstance(name, PlotKey)}) for key, values in slices
+    ]
     plots = [(key, {name: v for name, v in values.items() if isinstance(name, PlotKey)}) for key, values in slices]
     write_records(uri, "metrics", [writer.convert_slice_metrics_to_proto(item, None) for item in metrics])
     write_records(uri, "plots", [writer.convert_slice_plots_to_proto(item, None) for item in plots])

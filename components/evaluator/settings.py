@@ -59,7 +59,9 @@ def eval_config_proto(
     except ValueError as error:
         raise ConfigError(f"eval_config: {error}") from error
     if len(config.model_specs) > 2:
-        raise ConfigError(f"expected one model and at most one baseline, received {len(config.model_specs)} model_specs")
+        raise ConfigError(
+            f"expected one model and at most one baseline, received {len(config.model_specs)} model_specs"
+        )
     _check_metric_classes(config)
     return config
 
@@ -92,7 +94,7 @@ def metric_classes() -> set[str]:
 
 
 def has_thresholds(config: Any) -> bool:
-    """Whether anything is to be validated. Without a threshold TFX gives no blessing, so that none is given by mistake."""
+    """Whether anything is to be validated. Without a threshold TFX gives no blessing, lest one is given by mistake."""
     from tensorflow_model_analysis.metrics import metric_specs
 
     return bool(metric_specs.metric_thresholds_from_metrics_specs(config.metrics_specs, eval_config=config))
@@ -106,7 +108,8 @@ def check_threshold_names(config: Any, computed: Iterable[str]) -> None:
             for name in getattr(spec, field):
                 if name not in names:
                     raise ConfigError(
-                        f"MetricsSpec.{field} has a threshold for {name!r}, which is not computed{did_you_mean(name, names)}"
+                        f"MetricsSpec.{field} has a threshold for {name!r}, which is not computed"
+                        f"{did_you_mean(name, names)}"
                     )
 
 
