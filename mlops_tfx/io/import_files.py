@@ -49,24 +49,13 @@ def _canonical(block: tfrecord.RecordBlock, path: str) -> list[bytes]:
     """Map entries may come in any order, and the split of a row must not depend on it."""
     from google.protobuf.message import DecodeError
 
-    parse = example_proto.example_class().FromString
-    records = block.records()
+    done: list[bytes] = []
     try:
-        return [parse(record).SerializeToString(deterministic=True) for record in records]
+        for record in block.records():
+            done.append(example_proto.canonical_bytes(record))
     except DecodeError as error:
-        number = block.first + _first_bad(records, parse)
         raise DataError(
-            f"{path}: record {number} is not a serialized tf.Example ({error}); ImportExampleGen reads tf.Example "
-            f"in TFRecord files, or Parquet files with payload_format FORMAT_PARQUET"
+            f"{path}: record {block.first + len(done)} is not a serialized tf.Example ({error}); ImportExampleGen reads "
+            f"tf.Example in TFRecord files, or Parquet files with payload_format FORMAT_PARQUET"
         ) from error
-
-
-def _first_bad(records: list[bytes], parse: object) -> int:
-    from google.protobuf.message import DecodeError
-
-    for index, record in enumerate(records):
-        try:
-            parse(record)  # type: ignore[operator]  # a class method of a generated class
-        except DecodeError:
-            return index
-    return 0
+    return done
