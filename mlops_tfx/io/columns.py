@@ -97,7 +97,7 @@ def _to_lists(name: str, column: pa.Array) -> pa.Array:
         return pa.nulls(len(column))
     types = pa.types
     if types.is_fixed_size_list(column.type):
-        column = column.cast(pa.large_list(column.type.value_type))
+        column = make_lists(column.drop_null().flatten(), np.asarray(column.is_valid()) * column.type.list_size)
     if not (types.is_list(column.type) or types.is_large_list(column.type)):
         return _scalars_to_lists(_to_values(name, column))
     column = _large(column)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _AUTOTUNE = -1  # tf.data.AUTOTUNE, without importing TensorFlow
 _READ_BUFFER_BYTES = 4 << 20
+_FILES_AT_ONCE = 8
 
 
 class TensorFlowDatasetOptions(NamedTuple):
@@ -166,12 +167,12 @@ def _serialized(paths: list[str], options: TensorFlowDatasetOptions, file_format
         signature = tf.TensorSpec([None], tf.string)
         return tf.data.Dataset.from_generator(lambda: _encoded(paths), output_signature=signature).unbatch()
     files = tf.data.Dataset.from_tensor_slices(paths)
-    if options.shuffle:
-        files = files.shuffle(len(paths), seed=options.shuffle_seed)
-    return files.interleave(
+    if not options.shuffle:
+        return files.flat_map(_open_records)
+    return files.shuffle(len(paths), seed=options.shuffle_seed).interleave(
         _open_records,
-        cycle_length=min(len(paths), 8) if options.shuffle else 1,
-        num_parallel_calls=options.reader_num_threads if options.shuffle else None,
+        cycle_length=min(len(paths), _FILES_AT_ONCE),
+        num_parallel_calls=options.reader_num_threads,
         deterministic=_deterministic(options),
     )
 
