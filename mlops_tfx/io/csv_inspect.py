@@ -1,8 +1,8 @@
 """The first pass over CSV files: number of rows and the type of every column, by TFX's rule, over all rows.
 
 Types are guessed from the first block; Arrow then parses all files with the guess, which is several times as fast as
-looking at every cell. A column for which the guess fails is read as text and inferred exactly, as are all columns if the
-text has something that Arrow reads as a number and Python does not.
+looking at every cell. A column for which the guess fails is read as text and inferred exactly, as are all columns if
+the text has something that Arrow reads as a number and Python does not.
 """
 
 from __future__ import annotations
@@ -113,7 +113,9 @@ class _Inspection:
             return
         has_header = not self._format.column_names
         raise DataError(
-            csv_errors.explain_wrong_type(path, self._format.delimiter, self._names, name, ColumnType[wanted], has_header)
+            csv_errors.explain_wrong_type(
+                path, self._format.delimiter, self._names, name, ColumnType[wanted], has_header
+            )
         )
 
     def _final_type(self, name: str, column: ColumnInference) -> ColumnType:

@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlops_tfx import filesystem
-from mlops_tfx.artifacts import Examples
 from mlops_tfx.errors import ConfigError, DataError, did_you_mean
 from mlops_tfx.io import examples as examples_io
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from mlops_tfx.artifacts import Examples
 
 _AUTOTUNE = -1  # tf.data.AUTOTUNE, without importing TensorFlow
 _READ_BUFFER_BYTES = 4 << 20
@@ -200,7 +201,7 @@ def make_record_batches(
     *,
     file_format: str = examples_io.TFRECORDS_GZIP,
 ) -> Iterator[pa.RecordBatch]:
-    """Reads files as record batches in tf.Example form, each of ``batch_size`` rows (the last of a pass may be smaller).
+    """Reads files as record batches in tf.Example form, each of ``batch_size`` rows; the last of a pass may be smaller.
 
     Raises:
         DataError: no file matches.

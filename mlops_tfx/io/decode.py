@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from mlops_tfx.errors import DataError
 from mlops_tfx.io import columns
-from mlops_tfx.io.tfrecord import RecordBlock
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from mlops_tfx.io.tfrecord import RecordBlock
 
 
 class Decoder:

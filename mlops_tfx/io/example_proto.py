@@ -1,7 +1,7 @@
 """The messages of tf.train.Example, built without importing TensorFlow, and their canonical bytes.
 
-Canonical means: map entries sorted by the bytes of their keys, packed numbers, fields in order. TFX 1.16 gets these bytes from
-protobuf 3.20 with ``deterministic=True``. Later releases (upb) put ``delay_minutes`` before ``delay`` and other keys in
+Canonical means: map entries sorted by the bytes of their keys, packed numbers, fields in order. TFX 1.16 gets these
+bytes from protobuf 3.20 with ``deterministic=True``. Later releases (upb) put ``delay_minutes`` before ``delay`` and other keys in
 order, so their bytes, and hence their splits, differ wherever one feature's name begins with another's. Here the order
 is ours, and the same under every release: the map is declared as the list of entries that it is on the wire.
 """
@@ -9,6 +9,7 @@ is ours, and the same under every release: the map is declared as the list of en
 from __future__ import annotations
 
 import functools
+import itertools
 from typing import Any
 
 _PACKAGE = "mlops_tfx.example"
@@ -29,7 +30,9 @@ def example_class() -> Any:
             field.options.packed = True
     feature = file.message_type.add(name="Feature")
     feature.oneof_decl.add(name="kind")
-    for number, (name, message) in enumerate((("bytes", "BytesList"), ("float", "FloatList"), ("int64", "Int64List")), 1):
+    for number, (name, message) in enumerate(
+        (("bytes", "BytesList"), ("float", "FloatList"), ("int64", "Int64List")), 1
+    ):
         field = _add_message(feature, f"{name}_list", number, message, _OPTIONAL)
         field.oneof_index = 0
     entry = file.message_type.add(name="FeatureEntry")
@@ -51,7 +54,7 @@ def canonical_bytes(record: bytes) -> bytes:
     example = example_class().FromString(record)
     entries = example.features.feature
     keys = [entry.key for entry in entries]
-    if any(before >= after for before, after in zip(keys, keys[1:], strict=False)):
+    if any(before >= after for before, after in itertools.pairwise(keys)):
         # Of entries with one key, the last counts.
         last = {entry.key: entry.SerializeToString() for entry in entries}
         del entries[:]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from mlops_tfx.errors import DataError
-from mlops_tfx.io import examples as examples_io
 from mlops_tfx.io import example_proto, parquet, tfrecord
-from mlops_tfx.io.inputs import InputSplit
+from mlops_tfx.io import examples as examples_io
 from mlops_tfx.io.rows import Rows
+
+if TYPE_CHECKING:
+    from mlops_tfx.io.inputs import InputSplit
 
 
 def read_tfrecords(split: InputSplit) -> Iterator[Rows]:
@@ -55,7 +58,7 @@ def _canonical(block: tfrecord.RecordBlock, path: str) -> list[bytes]:
             done.append(example_proto.canonical_bytes(record))
     except DecodeError as error:
         raise DataError(
-            f"{path}: record {block.first + len(done)} is not a serialized tf.Example ({error}); ImportExampleGen reads "
-            f"tf.Example in TFRecord files, or Parquet files with payload_format FORMAT_PARQUET"
+            f"{path}: record {block.first + len(done)} is not a serialized tf.Example ({error}); ImportExampleGen "
+            f"reads tf.Example in TFRecord files, or Parquet files with payload_format FORMAT_PARQUET"
         ) from error
     return done

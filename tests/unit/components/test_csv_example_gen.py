@@ -94,7 +94,9 @@ def test_two_runs_write_the_same_bytes(penguins: Path, tmp_path: Path) -> None:
     for file_format in (config.FileFormat.FORMAT_TFRECORDS_GZIP, PARQUET):
         digests = []
         for name in ("a", "b"):
-            examples = run(CsvExampleGen(str(penguins), output_file_format=file_format), tmp_path / file_format.name / name)
+            examples = run(
+                CsvExampleGen(str(penguins), output_file_format=file_format), tmp_path / file_format.name / name
+            )
             files = [Path(path) for split in examples.splits for path in examples_io.split_files(examples, split)]
             digests.append([(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in files])
         assert digests[0] == digests[1]

@@ -80,14 +80,22 @@ def test_parquet_files(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     frame = pd.DataFrame(
-        {"n": range(100), "zero": 0, "half": np.arange(100) / 2, "flag": [True, False] * 50, "text": [f"t{n}" for n in range(100)]}
+        {
+            "n": range(100),
+            "zero": 0,
+            "half": np.arange(100) / 2,
+            "flag": [True, False] * 50,
+            "text": [f"t{n}" for n in range(100)],
+        }
     )
     frame.loc[3, "half"] = None
     frame.to_parquet(folder / "data.parquet")
     examples = run(ImportExampleGen(str(folder), payload_format=PARQUET), tmp_path)
     assert examples.custom_properties["payload_format"] == "FORMAT_PARQUET"
     rows = [
-        row for split in ("train", "eval") for row in concat(list(examples_io.read_batches(examples, split))).to_pylist()
+        row
+        for split in ("train", "eval")
+        for row in concat(list(examples_io.read_batches(examples, split))).to_pylist()
     ]
     rows.sort(key=lambda row: row["n"])
     # Zeros stay zeros; TFX's Parquet executor makes them missing.

@@ -30,6 +30,10 @@ def test_shards_become_batches(tmp_path: Path) -> None:
     schema.feature.add(name="n", type=schema_pb2.INT)
     with beam_pipeline() as pipeline:
         plain = pipeline | "Read" >> ReadExamples(examples, "train") | beam.FlatMap(_numbers)
-        typed = pipeline | "ReadTyped" >> ReadExamples(examples, "train", schema, batch_rows=7) | "N" >> beam.FlatMap(_numbers)
+        typed = (
+            pipeline
+            | "ReadTyped" >> ReadExamples(examples, "train", schema, batch_rows=7)
+            | "N" >> beam.FlatMap(_numbers)
+        )
         assert_that(plain, equal_to(list(range(500))), label="plain")
         assert_that(typed, equal_to(list(range(500))), label="typed")

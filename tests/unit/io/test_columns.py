@@ -37,7 +37,9 @@ def test_plain_columns_become_lists(column: pa.Array, value_type: pa.DataType, e
     assert converted.to_pylist() == expected
 
 
-@pytest.mark.parametrize("column", [pa.nulls(2), pa.array([None, None], pa.string()), pa.array([[], []], pa.list_(pa.int64()))])
+@pytest.mark.parametrize(
+    "column", [pa.nulls(2), pa.array([None, None], pa.string()), pa.array([[], []], pa.list_(pa.int64()))]
+)
 def test_columns_without_values_have_type_null(column: pa.Array) -> None:
     assert convert(column).type == pa.null()
 

@@ -289,7 +289,9 @@ def test_records_that_are_no_examples(tmp_path: Path) -> None:
     good = wire.encode_examples(numbers(1)).to_pylist()
     with examples_io.ExamplesWriter(examples.path("train")) as writer:
         writer.write_framed(tfrecord.frame(pa.array([*good, b"\xffnonsense"], pa.binary())))
-    with pytest.raises(DataError, match=r"data_tfrecord-00000-of-00001.gz, records 0 to 1: expected serialized tf.Examples"):
+    with pytest.raises(
+        DataError, match=r"data_tfrecord-00000-of-00001.gz, records 0 to 1: expected serialized tf.Examples"
+    ):
         list(examples_io.read_batches(examples, "train"))
 
 

@@ -43,7 +43,9 @@ def test_what_is_not_there(folder: Path) -> None:
         inputs.find_input(str(folder / "nowhere"), None)
     with pytest.raises(DataError, match=r"which is a file; pass .* pattern='a.csv'"):
         inputs.find_input(str(folder / "a.csv"), None)
-    with pytest.raises(DataError, match=r"input split 'x': expected files, received pattern='\*.tsv'.*a.csv, b.csv, sub"):
+    with pytest.raises(
+        DataError, match=r"input split 'x': expected files, received pattern='\*.tsv'.*a.csv, b.csv, sub"
+    ):
         inputs.find_input(str(folder), splits(("x", "*.tsv")))
     with pytest.raises(ConfigError, match=r"patterns with \{SPAN\}"):
         inputs.find_input(str(folder), splits(("x", "span-{SPAN}/*")))

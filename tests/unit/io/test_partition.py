@@ -32,7 +32,8 @@ def test_splits_share_the_buckets_in_order(buckets: list[int]) -> None:
     division = partition.Partition([(f"s{i}", b) for i, b in enumerate(buckets)])
     ends = list(itertools.accumulate(buckets))
     expected = [
-        bisect.bisect(ends, int(hashlib.sha256(record).hexdigest(), 16) % ends[-1]) for record in rows.records.to_pylist()
+        bisect.bisect(ends, int(hashlib.sha256(record).hexdigest(), 16) % ends[-1])
+        for record in rows.records.to_pylist()
     ]
     assert division.assign(rows).tolist() == expected
 
@@ -92,7 +93,11 @@ def test_default_and_given_splits() -> None:
         (output(("a", 1)), ["x", "y"], "expected no output splits, because the input is already in splits"),
         (output(("a/b", 1)), ["x"], "expected a split name of letters, digits, '_' and '-', received name='a/b'"),
         (output(("a", 1), ("a", 1)), ["x"], "expected every split name once, received a several times"),
-        (output(("a", 1), ("b", 0)), ["x"], "expected at least one hash bucket for every output split, received a: 1, b: 0"),
+        (
+            output(("a", 1), ("b", 0)),
+            ["x"],
+            "expected at least one hash bucket for every output split, received a: 1, b: 0",
+        ),
         (None, ["x", "x"], "expected every split name once, received x several times"),
     ],
 )

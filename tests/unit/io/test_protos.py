@@ -30,11 +30,17 @@ def test_round_trips(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b'feature {\n  name: "a"\n  typ: INT\n}\n', "schema.pbtxt, line 3, column 3: expected a Schema in protobuf text"),
+        (
+            b'feature {\n  name: "a"\n  typ: INT\n}\n',
+            "schema.pbtxt, line 3, column 3: expected a Schema in protobuf text",
+        ),
         (b'feature {\n  name: "a"\n  typ: INT\n}\n', "did you mean 'type'"),
         (b'feature { name: "a" type: INTEGER }', "schema.pbtxt, line 1"),
         (b'feature {\n  name: "a"\n', "schema.pbtxt, line"),
-        (b'feature {\n  name: "a\xff"\n}\n', "line 2: expected a Schema as text, received byte 0xff, which is not UTF-8"),
+        (
+            b'feature {\n  name: "a\xff"\n}\n',
+            "line 2: expected a Schema as text, received byte 0xff, which is not UTF-8",
+        ),
     ],
 )
 def test_a_schema_that_does_not_parse(tmp_path: Path, content: bytes, message: str) -> None:

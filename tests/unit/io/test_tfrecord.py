@@ -40,7 +40,9 @@ def test_tensorflow_reads_what_we_write_and_we_read_what_it_writes(tmp_path: Pat
         assert tfrecord.count_records(str(theirs)) == len(RECORDS)
 
 
-@pytest.mark.parametrize(("max_rows", "max_bytes"), [(1, 1 << 30), (7, 1 << 30), (1000, 1), (1000, 100), (1000, 50_000)])
+@pytest.mark.parametrize(
+    ("max_rows", "max_bytes"), [(1, 1 << 30), (7, 1 << 30), (1000, 1), (1000, 100), (1000, 50_000)]
+)
 def test_blocks_end_by_rows_or_by_bytes(tmp_path: Path, max_rows: int, max_bytes: int) -> None:
     path = tmp_path / "x.gz"
     write(path, RECORDS)
@@ -115,7 +117,7 @@ def test_a_file_cut_short(tmp_path: Path, cut: int) -> None:
     plain = write(tmp_path / "x.gz", [b"first", b"second", b"third"])
     path = tmp_path / "bad"
     path.write_bytes(plain[:-cut])
-    with pytest.raises(DataError, match="bad: expected a whole record number 2, received only .* cut short"):
+    with pytest.raises(DataError, match=r"bad: expected a whole record number 2, received only .* cut short"):
         read(path)
     with pytest.raises(DataError, match="bad: expected whole records, received a file that ends within record 2"):
         tfrecord.count_records(str(path))

@@ -86,9 +86,10 @@ def test_of_entries_with_one_key_the_last_counts() -> None:
         return bytes(example.SerializeToString())
 
     # Parsing concatenated messages merges them.
-    assert example_proto.canonical_bytes(entry("b", 1) + entry("a", 2) + entry("b", 3)) == wire.encode_examples(
-        pa.RecordBatch.from_arrays([pa.array([[3]]), pa.array([[2]])], ["b", "a"])
-    )[0].as_py()
+    assert (
+        example_proto.canonical_bytes(entry("b", 1) + entry("a", 2) + entry("b", 3))
+        == wire.encode_examples(pa.RecordBatch.from_arrays([pa.array([[3]]), pa.array([[2]])], ["b", "a"]))[0].as_py()
+    )
 
 
 def test_wide_differences_in_length() -> None:
