@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import apache_beam as beam
 import pyarrow as pa
 
-from mlops_tfx.artifacts import Examples
 from mlops_tfx.io import examples as examples_io
 
+if TYPE_CHECKING:
+    from mlops_tfx.artifacts import Examples
 
-class ReadExamples(beam.PTransform):  # type: ignore[misc]  # Beam has no types
+
+class ReadExamples(beam.PTransform):
     """Reads a split as a PCollection of Arrow record batches in tf.Example form.
 
     Only file names travel through the pipeline graph; rows are read where they are needed.
@@ -46,7 +48,7 @@ class ReadExamples(beam.PTransform):  # type: ignore[misc]  # Beam has no types
         return shards | "Read" >> beam.ParDo(self._read).with_output_types(pa.RecordBatch)
 
 
-class _ReadShard(beam.DoFn):  # type: ignore[misc]  # Beam has no types
+class _ReadShard(beam.DoFn):
     def __init__(self, schema: bytes | None, columns: Sequence[str] | None, batch_rows: int) -> None:
         super().__init__()
         self._schema_bytes = schema

@@ -41,7 +41,7 @@ def empty_to_null(batch: pa.RecordBatch, *, keep_types: bool = False) -> pa.Reco
 
 
 def to_plain(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Converts tf.Example form to what a person would write: scalars where no row has two values, text where all is UTF-8."""
+    """Converts tf.Example form to plain columns: scalars where no row has two values, text where all is UTF-8."""
     columns = [_to_plain(column) for column in batch.columns]
     return pa.RecordBatch.from_arrays(columns, batch.schema.names)
 
@@ -97,7 +97,7 @@ def _to_lists(name: str, column: pa.Array) -> pa.Array:
         return pa.nulls(len(column))
     types = pa.types
     if types.is_fixed_size_list(column.type):
-        column = column.cast(pa.large_list(column.type.value_type))
+        column = make_lists(column.drop_null().flatten(), np.asarray(column.is_valid()) * column.type.list_size)
     if not (types.is_list(column.type) or types.is_large_list(column.type)):
         return _scalars_to_lists(_to_values(name, column))
     column = _large(column)
@@ -127,7 +127,9 @@ def _to_values(name: str, values: pa.Array) -> pa.Array:
         # Wide floats are rounded, as tf.Example has float32 only; integers must fit.
         return values.cast(target, safe=not pa.types.is_floating(values.type))
     except pa.ArrowInvalid as error:
-        raise DataError(f"column {name!r}: a value of type {values.type} does not fit into {target}: {error}") from error
+        raise DataError(
+            f"column {name!r}: a value of type {values.type} does not fit into {target}: {error}"
+        ) from error
 
 
 def _scalars_to_lists(column: pa.Array) -> pa.Array:

@@ -1,4 +1,4 @@
-"""Headers of CSV files, and where exactly a CSV file is wrong. Slow and exact: runs on the first line or after a failure."""
+"""Headers of CSV files, and where exactly a CSV file is wrong. Slow and exact: for one line, or after a failure."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def explain(path: str, delimiter: str, names: tuple[str, ...], reason: str) -> s
                 cells = _shorten(delimiter.join(row))
                 return (
                     f"{path}, line {first}: expected {len(names)} cells ({', '.join(names[:10])}"
-                    f"{', ...' if len(names) > 10 else ''}), received {len(row)}: {cells!r}; correct the line, or quote "
-                    f"cells that contain {delimiter!r}"
+                    f"{', ...' if len(names) > 10 else ''}), received {len(row)}: {cells!r}; correct the line, or "
+                    f"quote cells that contain {delimiter!r}"
                 )
     except csv.Error as error:
         if "unexpected end of data" in str(error):
-            return f"{path}: expected every quote to be closed, received a cell that is open at the end ({error}), in the row after line {line}"
+            return f"{path}: expected every quote to be closed, received one that is still open at the end of the file"
         return f"{path}, after line {line}: cannot be read as CSV: {error}"
     return f"{path}: cannot be read as CSV: {reason}"
 
@@ -70,13 +70,13 @@ def explain_wrong_type(
 ) -> str:
     """Says which cell is not of the type that was given for its column."""
     place = list(names).index(name)
-    for number, (line, row) in enumerate(_rows(path, delimiter)):
-        is_header = has_header and number == 0
-        if not is_header and cell_type(row[place].encode()) > wanted:
-            break
+    rows = ((line, row[place]) for line, row in _rows(path, delimiter))
+    if has_header:
+        next(rows)
+    line, cell = next((line, cell) for line, cell in rows if cell_type(cell.encode()) > wanted)
     return (
         f"{path}, line {line}, column {name!r}: expected {wanted.name} (from column_types), received "
-        f"{_shorten(row[place])!r}; correct the cell, or change or drop the type"
+        f"{_shorten(cell)!r}; correct the cell, or change or drop the type"
     )
 
 

@@ -1,8 +1,8 @@
 """The first pass over CSV files: number of rows and the type of every column, by TFX's rule, over all rows.
 
 Types are guessed from the first block; Arrow then parses all files with the guess, which is several times as fast as
-looking at every cell. A column for which the guess fails is read as text and inferred exactly, as are all columns if the
-text has something that Arrow reads as a number and Python does not.
+looking at every cell. A column for which the guess fails is read as text and inferred exactly, as are all columns if
+the text has something that Arrow reads as a number and Python does not.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ class _Inspection:
         self._block_bytes = block_bytes
 
     def table(self) -> CsvTable:
-        guesses = [None] * len(self._names) if any(map(_has_arrow_only, self._files)) else self._sniff()
+        exact = [_has_arrow_only(path, self._format, self._names) for path in self._files]
+        guesses = [None] * len(self._names) if any(exact) else self._sniff()
         while True:
             try:
                 rows, columns = self._read(guesses)
@@ -112,7 +113,9 @@ class _Inspection:
             return
         has_header = not self._format.column_names
         raise DataError(
-            csv_errors.explain_wrong_type(path, self._format.delimiter, self._names, name, ColumnType[wanted], has_header)
+            csv_errors.explain_wrong_type(
+                path, self._format.delimiter, self._names, name, ColumnType[wanted], has_header
+            )
         )
 
     def _final_type(self, name: str, column: ColumnInference) -> ColumnType:
@@ -146,18 +149,24 @@ def _values(cells: pa.DoubleArray) -> np.ndarray[tuple[int], np.dtype[np.float64
     return np.asarray(cells.drop_null())
 
 
-def _has_arrow_only(path: str) -> bool:
-    """Whether the text may hold hexadecimal numbers or ``nan(...)``, which Arrow takes for numbers and Python does not."""
+def _has_arrow_only(path: str, csv_format: CsvFormat, names: tuple[str, ...]) -> bool:
+    """Whether the text may hold hexadecimal numbers or ``nan(...)``, which Arrow takes for numbers and Python does not.
+
+    Raises:
+        DataError: a quote is never closed, which Arrow does not mind.
+    """
+    found, quotes, tail = False, 0, b"\n"
     with filesystem.open(path, "rb") as file:
-        tail = b"\n"
         while chunk := file.read(_BLOCK_BYTES):
+            quotes += chunk.count(b'"')
             text = tail + chunk
-            if _starts_number(text, b"0x") or _starts_number(text, b"0X"):
-                return True
-            if b"(" in text and _NAN_CALL.search(text):
-                return True
+            found = found or _starts_number(text, b"0x") or _starts_number(text, b"0X")
+            found = found or (b"(" in text and _NAN_CALL.search(text) is not None)
             tail = chunk[-4:]
-    return False
+    if quotes % 2:
+        reason = f"expected every quote to be closed, received an odd number of quotes ({quotes})"
+        raise DataError(csv_errors.explain(path, csv_format.delimiter, names, reason))
+    return found
 
 
 def _starts_number(text: bytes, prefix: bytes) -> bool:

@@ -15,15 +15,17 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlops_tfx import filesystem
-from mlops_tfx.artifacts import Examples
 from mlops_tfx.errors import ConfigError, DataError, did_you_mean
 from mlops_tfx.io import examples as examples_io
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from mlops_tfx.artifacts import Examples
+
 _AUTOTUNE = -1  # tf.data.AUTOTUNE, without importing TensorFlow
 _READ_BUFFER_BYTES = 4 << 20
+_FILES_AT_ONCE = 8
 
 
 class TensorFlowDatasetOptions(NamedTuple):
@@ -166,12 +168,12 @@ def _serialized(paths: list[str], options: TensorFlowDatasetOptions, file_format
         signature = tf.TensorSpec([None], tf.string)
         return tf.data.Dataset.from_generator(lambda: _encoded(paths), output_signature=signature).unbatch()
     files = tf.data.Dataset.from_tensor_slices(paths)
-    if options.shuffle:
-        files = files.shuffle(len(paths), seed=options.shuffle_seed)
-    return files.interleave(
+    if not options.shuffle:
+        return files.flat_map(_open_records)
+    return files.shuffle(len(paths), seed=options.shuffle_seed).interleave(
         _open_records,
-        cycle_length=min(len(paths), 8) if options.shuffle else 1,
-        num_parallel_calls=options.reader_num_threads if options.shuffle else None,
+        cycle_length=min(len(paths), _FILES_AT_ONCE),
+        num_parallel_calls=options.reader_num_threads,
         deterministic=_deterministic(options),
     )
 
@@ -199,7 +201,7 @@ def make_record_batches(
     *,
     file_format: str = examples_io.TFRECORDS_GZIP,
 ) -> Iterator[pa.RecordBatch]:
-    """Reads files as record batches in tf.Example form, each of ``batch_size`` rows (the last of a pass may be smaller).
+    """Reads files as record batches in tf.Example form, each of ``batch_size`` rows; the last of a pass may be smaller.
 
     Raises:
         DataError: no file matches.

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any
 
 from mlops_tfx.errors import DataError
 from mlops_tfx.io import columns, tf_decode
-from mlops_tfx.io.tfrecord import RecordBlock
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from mlops_tfx.io.tfrecord import RecordBlock
 
 
 class Decoder:

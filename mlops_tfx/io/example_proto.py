@@ -1,8 +1,15 @@
-"""The messages of tf.train.Example, built without importing TensorFlow (their wire format is the same)."""
+"""The messages of tf.train.Example, built without importing TensorFlow, and their canonical bytes.
+
+Canonical means: map entries sorted by the bytes of their keys, packed numbers, fields in order. TFX 1.16 gets these
+bytes from protobuf 3.20 with ``deterministic=True``. Later releases (upb) put ``delay_minutes`` before ``delay`` and other keys in
+order, so their bytes, and hence their splits, differ wherever one feature's name begins with another's. Here the order
+is ours, and the same under every release: the map is declared as the list of entries that it is on the wire.
+"""
 
 from __future__ import annotations
 
 import functools
+import itertools
 from typing import Any
 
 _PACKAGE = "mlops_tfx.example"
@@ -12,27 +19,49 @@ _OPTIONAL, _REPEATED = 1, 3
 
 @functools.cache
 def example_class() -> Any:
-    """The message class: ``example_class().FromString(data).SerializeToString(deterministic=True)``."""
+    """The message class ``Example{features: Features{feature: [FeatureEntry{key, value: Feature}]}}``."""
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-    file = descriptor_pb2.FileDescriptorProto(name="mlops_tfx/example.proto", package=_PACKAGE, syntax="proto3")
+    # proto2, because there an empty key is written too, as in a map.
+    file = descriptor_pb2.FileDescriptorProto(name="mlops_tfx/example.proto", package=_PACKAGE, syntax="proto2")
     for name, kind in (("BytesList", _BYTES), ("FloatList", _FLOAT), ("Int64List", _INT64)):
-        file.message_type.add(name=name).field.add(name="value", number=1, type=kind, label=_REPEATED)
+        field = file.message_type.add(name=name).field.add(name="value", number=1, type=kind, label=_REPEATED)
+        if kind != _BYTES:
+            field.options.packed = True
     feature = file.message_type.add(name="Feature")
     feature.oneof_decl.add(name="kind")
-    for number, (name, kind) in enumerate((("bytes", "BytesList"), ("float", "FloatList"), ("int64", "Int64List")), 1):
-        field = feature.field.add(name=f"{name}_list", number=number, type=_MESSAGE, label=_OPTIONAL)
-        field.type_name, field.oneof_index = f".{_PACKAGE}.{kind}", 0
-    features = file.message_type.add(name="Features")
-    entry = features.nested_type.add(name="FeatureEntry")
-    entry.options.map_entry = True
+    for number, (name, message) in enumerate(
+        (("bytes", "BytesList"), ("float", "FloatList"), ("int64", "Int64List")), 1
+    ):
+        field = _add_message(feature, f"{name}_list", number, message, _OPTIONAL)
+        field.oneof_index = 0
+    entry = file.message_type.add(name="FeatureEntry")
     entry.field.add(name="key", number=1, type=_STRING, label=_OPTIONAL)
-    entry.field.add(name="value", number=2, type=_MESSAGE, label=_OPTIONAL, type_name=f".{_PACKAGE}.Feature")
-    features.field.add(
-        name="feature", number=1, type=_MESSAGE, label=_REPEATED, type_name=f".{_PACKAGE}.Features.FeatureEntry"
-    )
-    example = file.message_type.add(name="Example")
-    example.field.add(name="features", number=1, type=_MESSAGE, label=_OPTIONAL, type_name=f".{_PACKAGE}.Features")
+    _add_message(entry, "value", 2, "Feature", _OPTIONAL)
+    _add_message(file.message_type.add(name="Features"), "feature", 1, "FeatureEntry", _REPEATED)
+    _add_message(file.message_type.add(name="Example"), "features", 1, "Features", _OPTIONAL)
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.Example"))
+
+
+def _add_message(message: Any, name: str, number: int, kind: str, label: int) -> Any:
+    return message.field.add(name=name, number=number, type=_MESSAGE, label=label, type_name=f".{_PACKAGE}.{kind}")
+
+
+def canonical_bytes(record: bytes) -> bytes:
+    """The canonical bytes of a serialized tf.Example. Raises protobuf's DecodeError if it is none."""
+    example = example_class().FromString(record)
+    entries = example.features.feature
+    keys = [entry.key for entry in entries]
+    if any(before >= after for before, after in itertools.pairwise(keys)):
+        # Of entries with one key, the last counts.
+        last = {entry.key: entry.SerializeToString() for entry in entries}
+        del entries[:]
+        for key in sorted(last):
+            entries.add().ParseFromString(last[key])
+    for entry in entries:
+        entry.key = entry.key
+        entry.value.SetInParent()
+    data: bytes = example.SerializeToString(deterministic=True)
+    return data

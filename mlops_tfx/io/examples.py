@@ -14,7 +14,6 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from mlops_tfx import filesystem
@@ -22,6 +21,8 @@ from mlops_tfx.artifacts import Examples
 from mlops_tfx.errors import ArtifactError, DataError
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     import pyarrow as pa
 
 TFRECORDS_GZIP = "tfrecords_gzip"

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from mlops_tfx.errors import DataError
-from mlops_tfx.io import examples as examples_io
 from mlops_tfx.io import example_proto, parquet, tfrecord
-from mlops_tfx.io.inputs import InputSplit
+from mlops_tfx.io import examples as examples_io
 from mlops_tfx.io.rows import Rows
+
+if TYPE_CHECKING:
+    from mlops_tfx.io.inputs import InputSplit
 
 
 def read_tfrecords(split: InputSplit) -> Iterator[Rows]:
@@ -49,24 +52,13 @@ def _canonical(block: tfrecord.RecordBlock, path: str) -> list[bytes]:
     """Map entries may come in any order, and the split of a row must not depend on it."""
     from google.protobuf.message import DecodeError
 
-    parse = example_proto.example_class().FromString
-    records = block.records()
+    done: list[bytes] = []
     try:
-        return [parse(record).SerializeToString(deterministic=True) for record in records]
+        for record in block.records():
+            done.append(example_proto.canonical_bytes(record))
     except DecodeError as error:
-        number = block.first + _first_bad(records, parse)
         raise DataError(
-            f"{path}: record {number} is not a serialized tf.Example ({error}); ImportExampleGen reads tf.Example "
-            f"in TFRecord files, or Parquet files with payload_format FORMAT_PARQUET"
+            f"{path}: record {block.first + len(done)} is not a serialized tf.Example ({error}); ImportExampleGen "
+            f"reads tf.Example in TFRecord files, or Parquet files with payload_format FORMAT_PARQUET"
         ) from error
-
-
-def _first_bad(records: list[bytes], parse: object) -> int:
-    from google.protobuf.message import DecodeError
-
-    for index, record in enumerate(records):
-        try:
-            parse(record)  # type: ignore[operator]  # a class method of a generated class
-        except DecodeError:
-            return index
-    return 0
+    return done

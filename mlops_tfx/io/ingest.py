@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from mlops_tfx import config
-from mlops_tfx.artifacts import Examples
 from mlops_tfx.errors import DataError
 from mlops_tfx.io import examples as examples_io
 from mlops_tfx.io import inputs, tfrecord
-from mlops_tfx.io.partition import Partition
-from mlops_tfx.io.rows import Rows
+
+if TYPE_CHECKING:
+    from mlops_tfx.artifacts import Examples
+    from mlops_tfx.io.partition import Partition
+    from mlops_tfx.io.rows import Rows
 
 
 def write_splits(
@@ -44,7 +46,8 @@ def write_splits(
     examples.custom_properties["file_format"] = file_format
     with ExitStack() as stack:
         writers = [
-            stack.enter_context(examples_io.ExamplesWriter(examples.path(name), file_format=file_format)) for name in names
+            stack.enter_context(examples_io.ExamplesWriter(examples.path(name), file_format=file_format))
+            for name in names
         ]
         for index, source in enumerate(sources.values()):
             for rows in source:

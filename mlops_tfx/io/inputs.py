@@ -53,8 +53,8 @@ def _find_split(input_base: str, name: str, pattern: str) -> InputSplit:
     files = tuple(path for path in found if not filesystem.isdir(path))
     if not files:
         raise DataError(
-            f"input split {name!r}: expected files, received pattern={pattern!r} in {input_base!r}, which matches none; "
-            f"the folder holds: {', '.join(filesystem.listdir(input_base)[:10]) or '(nothing)'}"
+            f"input split {name!r}: expected files, received pattern={pattern!r} in {input_base!r}, which matches "
+            f"none; the folder holds: {', '.join(filesystem.listdir(input_base)[:10]) or '(nothing)'}"
         )
     return InputSplit(name, files)
 

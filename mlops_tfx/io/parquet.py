@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,7 +11,9 @@ import pyarrow.parquet as pq
 from mlops_tfx import filesystem
 from mlops_tfx.errors import DataError
 from mlops_tfx.io import columns
-from mlops_tfx.io.shard_folder import ShardFolder
+
+if TYPE_CHECKING:
+    from mlops_tfx.io.shard_folder import ShardFolder
 
 _ROW_GROUP_BYTES = 16 << 20
 
@@ -84,7 +87,7 @@ class ParquetShards:
             self._end_shard()
 
     def close(self) -> None:
-        """Ends the last shard and gives all shards the same columns. At least one shard is written, even without rows."""
+        """Ends the last shard and gives all shards the same columns. Without rows, one empty shard is written."""
         self._schema = self._schema or pa.schema([])
         if self._pending or not self._folder.unfinished:
             self._write_row_group()

@@ -8,6 +8,7 @@ splits share the buckets in their order.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -15,13 +16,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from mlops_tfx import config
 from mlops_tfx.errors import ConfigError, DataError, did_you_mean
 from mlops_tfx.io import wire
-from mlops_tfx.io.rows import Rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from mlops_tfx import config
+    from mlops_tfx.io.rows import Rows
 
 DEFAULT_SPLITS = (("train", 2), ("eval", 1))
 _SPLIT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -89,7 +91,7 @@ def hash_modulo(keys: pa.BinaryArray, modulus: int) -> NDArray[np.uint64]:
     data, edges = keys.buffers()[2], wire.binary_offsets(keys).tolist()
     raw = data.to_pybytes() if data is not None else b""
     sha256 = hashlib.sha256
-    digests = b"".join([sha256(raw[a:b]).digest() for a, b in zip(edges, edges[1:], strict=False)])
+    digests = b"".join([sha256(raw[a:b]).digest() for a, b in itertools.pairwise(edges)])
     words = np.frombuffer(digests, ">u4").reshape(-1, 8).astype(np.uint64)
     rest = np.zeros(len(words), np.uint64)
     for index in range(8):

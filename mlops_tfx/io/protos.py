@@ -106,7 +106,7 @@ def read_binary(path: str, message: _Message) -> _Message:
     try:
         message.ParseFromString(_read(path, name))  # type: ignore[attr-defined]  # any message
     except DecodeError as error:
-        raise DataError(f"{path}: expected a serialized {name}, received something else: {error}") from error
+        raise DataError(f"{path}: expected {name} in binary form, received something else: {error}") from error
     return message
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from functools import cached_property
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from mlops_tfx.io import wire
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class Rows:
@@ -34,7 +36,7 @@ class Rows:
         self._first = first
 
     def __len__(self) -> int:
-        return len(self._records) if self._batch is None else self._batch.num_rows
+        return int(self._batch.num_rows) if self._batch is not None else len(self.records)
 
     @cached_property
     def batch(self) -> pa.RecordBatch:

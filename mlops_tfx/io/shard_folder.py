@@ -1,4 +1,4 @@
-"""Numbered files of one split: invisible while they are written, named ``prefix-00000-of-00003.gz`` when all are done."""
+"""Numbered files of one split: invisible while written, named ``prefix-00000-of-00003.gz`` when all are done."""
 
 from __future__ import annotations
 

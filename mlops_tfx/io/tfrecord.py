@@ -5,6 +5,7 @@ A record is: length (uint64), masked CRC-32C of the length, data, masked CRC-32C
 
 from __future__ import annotations
 
+import itertools
 import struct
 import zlib
 from collections.abc import Iterator
@@ -101,7 +102,7 @@ def frame(records: pa.BinaryArray) -> pa.BinaryArray:
     raw = data.to_pybytes() if data is not None else b""
     checksum = google_crc32c.value
     edges = offsets.tolist()
-    checks = [checksum(raw[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+    checks = [checksum(raw[a:b]) for a, b in itertools.pairwise(edges)]
     footers = _mask(np.array(checks, np.uint32)).astype("<u4")
     footer_array = pa.FixedSizeBinaryArray.from_buffers(pa.binary(4), len(checks), [None, pa.py_buffer(footers)])
     headers = wire.take_by_length(np.diff(offsets), _header)
@@ -230,7 +231,7 @@ def _is_gzip(chunk: bytes) -> bool:
         return False
     # A plain file may begin with the same bytes, if its first record is 559,903 bytes long; then its header is valid.
     length, check = _HEADER.unpack(chunk[: _HEADER.size].ljust(_HEADER.size, b"\0"))
-    return _length_checksum(length) != check
+    return bool(_length_checksum(length) != check)
 
 
 def _gunzip(file: IO[bytes], chunk: bytes, uri: str) -> Iterator[bytes]:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 
 from mlops_tfx.io import wire
-from mlops_tfx.io.shard_folder import ShardFolder
 from mlops_tfx.io.tfrecord import TFRecordFile
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from mlops_tfx.io.shard_folder import ShardFolder
 
 _MAX_PENDING = 2  # pieces that wait to be compressed; bounds memory
 
 
 class TFRecordShards:
-    """Cuts records into shards by their uncompressed size. zlib releases the GIL, so compression costs no caller time."""
+    """Cuts records into shards by their uncompressed size. zlib releases the GIL: compression costs no caller time."""
 
     def __init__(self, folder: ShardFolder, max_bytes: int) -> None:
         self._folder = folder

@@ -51,7 +51,9 @@ def encode_examples(batch: pa.RecordBatch) -> pa.BinaryArray:
         name = batch.schema.names[index]
         pieces.extend(_column_pieces(name.encode(), name, batch.column(index)))
     features = _whole(pieces, batch.num_rows)
-    return _whole([take_by_length(binary_lengths(features), lambda size: b"\x0a" + varint(size)), features], len(features))
+    return _whole(
+        [take_by_length(binary_lengths(features), lambda size: b"\x0a" + varint(size)), features], len(features)
+    )
 
 
 def encode_feature(column: pa.Array) -> pa.BinaryArray:
@@ -131,7 +133,7 @@ def is_bytes(data_type: pa.DataType) -> bool:
     """Whether values are byte strings or text, of either offset width."""
     types = pa.types
     binary = types.is_binary(data_type) or types.is_large_binary(data_type)
-    return binary or types.is_string(data_type) or types.is_large_string(data_type)
+    return bool(binary or types.is_string(data_type) or types.is_large_string(data_type))
 
 
 def _without_null_rows(offsets: Any, values: pa.Array, missing: NDArray[np.bool_] | None) -> tuple[Any, pa.Array]:
