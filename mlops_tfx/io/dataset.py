@@ -168,10 +168,12 @@ def _serialized(paths: list[str], options: TensorFlowDatasetOptions, file_format
     files = tf.data.Dataset.from_tensor_slices(paths)
     if options.shuffle:
         files = files.shuffle(len(paths), seed=options.shuffle_seed)
+    if not options.shuffle:
+        return files.flat_map(_open_records)
     return files.interleave(
         _open_records,
-        cycle_length=min(len(paths), 8) if options.shuffle else 1,
-        num_parallel_calls=options.reader_num_threads if options.shuffle else None,
+        cycle_length=min(len(paths), 8),
+        num_parallel_calls=options.reader_num_threads,
         deterministic=_deterministic(options),
     )
 
