@@ -7,6 +7,7 @@ That is 18.1 % of all flights.
 
 from __future__ import annotations
 
+import csv
 import importlib.util
 import os
 from typing import TYPE_CHECKING
@@ -64,3 +65,27 @@ def _write(flights: pd.DataFrame, path: str) -> None:
     os.makedirs(os.path.dirname(path), exist_ok=True)
     flights.to_csv(path + ".partial", index=False)
     os.replace(path + ".partial", path)
+
+
+def read_flight(folder: str, wanted: dict[str, str]) -> dict[str, int | float | str]:
+    """Returns the flight with these values, or the first in the file if a sample lacks it; empty cells are left out."""
+    with open(os.path.join(folder, "flights.csv"), encoding="utf-8", newline="") as file:
+        first = None
+        for row in csv.DictReader(file):
+            first = first or row
+            if wanted.items() <= row.items():
+                return _values(row)
+    return _values(first or {})
+
+
+def _values(row: dict[str, str]) -> dict[str, int | float | str]:
+    return {name: _value(text) for name, text in row.items() if text}
+
+
+def _value(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
