@@ -33,12 +33,7 @@ def main():
     print_evaluation(result.outputs["Evaluator"]["evaluation"][0].uri)
     if not arguments.no_serving:
         ask(os.path.join(arguments.runs, "serving"), data.read_flight(folder, FLIGHT))
-    print("\nwhere the outputs lie")
-    for node, outputs in result.outputs.items():
-        for key, artifacts in outputs.items():
-            for artifact in artifacts:
-                print(f"  {node}.{key:<24} {artifact.uri}")
-    print(f"  {'pushed models':<24} {os.path.join(arguments.runs, 'serving')}")
+    print_places(result, os.path.join(arguments.runs, "serving"))
 
 
 def print_evaluation(uri):
@@ -48,6 +43,15 @@ def print_evaluation(uri):
     for row in rows:
         if row["metric"] == "auc":
             print(f"  {row['slice']:<12} {row['value']:.4f}  ({flights[row['slice']]:,.0f} flights)")
+
+
+def print_places(result, models):
+    print("\nwhere the outputs lie")
+    for node, outputs in result.outputs.items():
+        for key, artifacts in outputs.items():
+            for artifact in artifacts:
+                print(f"  {node + '.' + key:<36} {artifact.uri}")
+    print(f"  {'pushed versions':<36} {models}")
 
 
 def ask(models, flight):
