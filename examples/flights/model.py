@@ -39,5 +39,7 @@ def run_fn(fn_args):
         steps_per_execution=20,
     )
     history = keras.callbacks.CSVLogger(os.path.join(fn_args.model_run_dir, "history.csv"))
-    model.fit(batches(train, LABEL, BATCH_SIZE, shuffle=True), epochs=EPOCHS, callbacks=[history], verbose=0)
+    rows = batches(train, LABEL, BATCH_SIZE, shuffle=True)
+    model.fit(rows, epochs=EPOCHS, shuffle=False, callbacks=[history], verbose=0)
+    model.save(os.path.join(fn_args.model_run_dir, "model.keras"))  # the model alone, without the transform graph
     export_model(model, graph, fn_args.serving_model_dir, label_key=LABEL, output_names="probability")
