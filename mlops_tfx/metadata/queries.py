@@ -8,25 +8,23 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlops_tfx.metadata.contexts import Contexts, node_context_name
+from mlops_tfx.metadata.identity import IDENTITY_KEYS, Identities, context_names
 from mlops_tfx.metadata.records import ExecutionRecord, ExecutionState
 from mlops_tfx.metadata.rows import event_places, read_artifacts
 from mlops_tfx.metadata.types import EXECUTION_CACHE, NODE, PIPELINE, PIPELINE_RUN, TypeRegistry
 from mlops_tfx.metadata.values import read_values
 
 if TYPE_CHECKING:
+    from ml_metadata.metadata_store import metadata_store as mlmd
     from ml_metadata.proto import metadata_store_pb2 as pb
 
     from mlops_tfx.artifacts import Artifact
+    from mlops_tfx.metadata.contexts import Contexts
     from mlops_tfx.metadata.session import Session
 
-    Row = pb.Artifact | pb.Execution | pb.Context
-
 EXECUTION_RESULT = "__execution_result__"
-IDENTITY_KEYS = {PIPELINE: "__pipeline_name__", PIPELINE_RUN: "__run_id__", NODE: "__node_id__"}
 
 _BATCH = 500
-Identity = dict[str, str]
 
 
 class Queries:
@@ -36,18 +34,19 @@ class Queries:
         self._session = session
         self._types = types
         self._contexts = contexts
+        self._identities = Identities(session)
 
     def find_cached(self, cache_key: str) -> Iterator[Mapping[str, list[Artifact]]]:
         """Yields outputs of successful executions, newest first, where all outputs are LIVE."""
         from ml_metadata.proto import metadata_store_pb2 as pb
 
         done = (pb.Execution.COMPLETE, pb.Execution.CACHED)
-        found = self._executions_in([self._contexts.find(EXECUTION_CACHE, cache_key)])
+        found = self._in_context(self._contexts.find(EXECUTION_CACHE, cache_key))
         for row in _newest_first(row for row in found if row.last_known_state in done):
             events = [event for event in self._events([row.id]) if event.type in _output_events()]
             artifacts = self._artifacts(event.artifact_id for event in events)
             if all(row.state == pb.Artifact.LIVE for row in artifacts.values()):
-                yield self._by_key(events, self._read(artifacts.values()))
+                yield _by_key(events, {artifact.id: artifact for artifact in self._read(artifacts.values())})
 
     def latest(
         self,
@@ -59,10 +58,7 @@ class Queries:
         limit: int | None,
     ) -> list[Artifact]:
         """Returns the newest LIVE artifacts put out by executions that are in all the contexts."""
-        names = [(PIPELINE, pipeline_name)]
-        names += [(PIPELINE_RUN, run_id)] if run_id is not None else []
-        names += [(NODE, node_context_name(pipeline_name, producer))] if producer is not None else []
-        executions = self._executions_in([self._contexts.find(kind, name) for kind, name in names])
+        executions = self._executions(context_names(pipeline_name, run_id, producer))
         events = [event for event in self._events(row.id for row in executions) if _puts_out(event, output_key)]
         rows = self._of_type(self._artifacts(event.artifact_id for event in events).values(), artifact_type)
         return self._read(_newest_first(rows)[:limit])
@@ -98,16 +94,9 @@ class Queries:
         states: Collection[ExecutionState] | None,
     ) -> list[ExecutionRecord]:
         """Returns executions in the order in which they began."""
-        names = [(PIPELINE, pipeline_name)] if pipeline_name is not None else []
-        names += [(PIPELINE_RUN, run_id)] if run_id is not None else []
-        if node_id is not None and pipeline_name is not None:
-            names += [(NODE, node_context_name(pipeline_name, node_id))]
-        if names:
-            rows = self._executions_in([self._contexts.find(kind, name) for kind, name in names])
-        else:
-            rows = self._session.read(lambda store: store.get_executions())
-        wanted = [row for row in rows if states is None or row.last_known_state in states]
-        records = self._records(sorted(wanted, key=_age))
+        names = context_names(pipeline_name, run_id, node_id)
+        rows = sorted(self._executions(names, states), key=_by_id)
+        records = self._records([row for row in rows if states is None or row.last_known_state in states])
         return [record for record in records if node_id is None or record.node_id == node_id]
 
     def pipelines(self) -> list[str]:
@@ -124,18 +113,31 @@ class Queries:
         run_type = self._types.context_type(PIPELINE_RUN)
         return [row.name for row in _newest_first(row for row in children if row.type_id == run_type)]
 
-    def _executions_in(self, context_ids: Sequence[int | None]) -> list[pb.Execution]:
-        # Executions that are in all contexts; a context that does not exist holds none.
-        found: dict[int, pb.Execution] = {}
-        for number, context_id in enumerate(context_ids):
-            if context_id is None:
-                return []
-            rows = self._in_context(context_id)
-            found = {row.id: row for row in rows if number == 0 or row.id in found}
-        return list(found.values())
+    def _executions(
+        self, names: Mapping[str, str], states: Collection[ExecutionState] | None = None
+    ) -> list[pb.Execution]:
+        # Asks for those of the context that has the fewest, and looks at each whether it is in the others as well.
+        for kind in (PIPELINE_RUN, NODE, PIPELINE):
+            if kind in names and (states is None or kind == PIPELINE_RUN):
+                rows = self._in_context(self._contexts.find(kind, names[kind]))
+                break
+        else:
+            rows = self._in_states(states)
+        wanted = set(names.items())
+        return [row for row in rows if wanted <= self._identities.contexts_of(row)]
 
-    def _in_context(self, context_id: int) -> list[pb.Execution]:
+    def _in_context(self, context_id: int | None) -> list[pb.Execution]:
+        if context_id is None:
+            return []
         return self._session.read(lambda store: store.get_executions_by_context(context_id))
+
+    def _in_states(self, states: Collection[ExecutionState] | None) -> list[pb.Execution]:
+        from ml_metadata.metadata_store import ListOptions
+
+        if not states:
+            return self._session.read(lambda store: store.get_executions())
+        query = " OR ".join(f"last_known_state = {state.name}" for state in sorted(states))
+        return self._session.read(lambda store: _filtered(store, ListOptions(filter_query=query)))
 
     def _events(self, execution_ids: Iterable[int]) -> list[pb.Event]:
         batches = _batches(execution_ids)
@@ -159,14 +161,6 @@ class Queries:
     def _read(self, rows: Iterable[pb.Artifact]) -> list[Artifact]:
         return read_artifacts(rows, self._types)
 
-    def _by_key(self, events: Iterable[pb.Event], artifacts: Iterable[Artifact]) -> dict[str, list[Artifact]]:
-        by_id = {artifact.id: artifact for artifact in artifacts}
-        places: dict[str, list[tuple[int, int]]] = defaultdict(list)
-        for event in events:
-            for key, index in event_places(event):
-                places[key].append((index, event.artifact_id))
-        return {key: [by_id[i] for _, i in sorted(places[key]) if i in by_id] for key in sorted(places)}
-
     def _records(self, rows: Sequence[pb.Execution]) -> list[ExecutionRecord]:
         types = self._types.execution_type_names(row.type_id for row in rows)
         events: dict[int, list[pb.Event]] = defaultdict(list)
@@ -179,37 +173,26 @@ class Queries:
     def _record(
         self, row: pb.Execution, type_name: str, events: list[pb.Event], artifacts: Mapping[int, Artifact]
     ) -> ExecutionRecord:
-        identity = self._identity(row)
+        identity = self._identities.of(row)
         ins = [event for event in events if event.type in _input_events()]
         outs = [event for event in events if event.type in _output_events()]
         return ExecutionRecord(
             id=row.id,
-            node_id=identity.get(NODE, ""),
-            run_id=identity.get(PIPELINE_RUN, ""),
-            pipeline_name=identity.get(PIPELINE, ""),
+            node_id=identity.node_id,
+            run_id=identity.run_id,
+            pipeline_name=identity.pipeline_name,
             type_name=type_name,
             state=ExecutionState(row.last_known_state),
             properties={
                 **read_values(row.properties),
-                **read_values(row.custom_properties, skip={EXECUTION_RESULT, *IDENTITY_KEYS.values()}),
+                **read_values(row.custom_properties, skip={EXECUTION_RESULT, *IDENTITY_KEYS}),
             },
             created=_moment(row.create_time_since_epoch),
             updated=_moment(row.last_update_time_since_epoch),
             error=_error_text(row),
-            inputs=self._by_key(ins, artifacts.values()),
-            outputs=self._by_key(outs, artifacts.values()),
+            inputs=_by_key(ins, artifacts),
+            outputs=_by_key(outs, artifacts),
         )
-
-    def _identity(self, row: pb.Execution) -> Identity:
-        noted = {kind: row.custom_properties[key].string_value for kind, key in IDENTITY_KEYS.items()
-                 if key in row.custom_properties}  # fmt: skip
-        if len(noted) == len(IDENTITY_KEYS):
-            return noted
-        # Written by TFX.
-        contexts = self._session.read(lambda store: store.get_contexts_by_execution(row.id))
-        names = {context.type: context.name for context in contexts}
-        pipeline = names.get(PIPELINE, "")
-        return {**names, NODE: names.get(NODE, "").removeprefix(f"{pipeline}.")}
 
 
 def _output_events() -> tuple[int, ...]:
@@ -233,13 +216,31 @@ def _has(values: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     return all(name in values and values[name] == value for name, value in wanted.items())
 
 
-def _age(row: Any) -> tuple[int, int]:
-    # Times are in milliseconds: two rows of one moment are told apart by their ids.
-    return (row.create_time_since_epoch, row.id)
+def _by_key(events: Iterable[pb.Event], artifacts: Mapping[int, Artifact]) -> dict[str, list[Artifact]]:
+    places: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for event in events:
+        for key, index in event_places(event):
+            places[key].append((index, event.artifact_id))
+    return {key: [artifacts[i] for _, i in sorted(places[key]) if i in artifacts] for key in sorted(places)}
+
+
+def _filtered(store: mlmd.MetadataStore, options: Any) -> list[pb.Execution]:
+    from ml_metadata import errors
+
+    try:
+        return list(store.get_executions(options))
+    except (errors.UnimplementedError, errors.InvalidArgumentError, errors.InternalError):
+        # ml_metadata from 1.21 on is built without the parser of filters.
+        return list(store.get_executions())
+
+
+def _by_id(row: Any) -> int:
+    # Ids grow with every row; clocks may go backwards.
+    return int(row.id)
 
 
 def _newest_first(rows: Iterable[Any]) -> list[Any]:
-    return sorted(rows, key=_age, reverse=True)
+    return sorted(rows, key=_by_id, reverse=True)
 
 
 def _batches(ids: Iterable[int]) -> list[list[int]]:

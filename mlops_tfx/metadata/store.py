@@ -11,10 +11,11 @@ from mlops_tfx.artifacts import Artifact, ArtifactState
 from mlops_tfx.errors import MetadataError
 from mlops_tfx.metadata import rows
 from mlops_tfx.metadata.contexts import Contexts, node_context_name
-from mlops_tfx.metadata.queries import EXECUTION_RESULT, IDENTITY_KEYS, Queries
+from mlops_tfx.metadata.identity import identity_properties
+from mlops_tfx.metadata.queries import EXECUTION_RESULT, Queries
 from mlops_tfx.metadata.records import ExecutionRecord, ExecutionState, NodeIdentity
 from mlops_tfx.metadata.session import TIMEOUT_SECONDS, Session
-from mlops_tfx.metadata.types import NODE, PIPELINE, PIPELINE_RUN, TypeRegistry
+from mlops_tfx.metadata.types import NODE, TypeRegistry
 from mlops_tfx.metadata.values import clean_text, shorten, write_value
 
 if TYPE_CHECKING:
@@ -231,8 +232,7 @@ class MetadataStore:
         )
         _write_properties(row, properties)
         # The contexts say the same; these spare readers a query per execution.
-        names = {PIPELINE: node.pipeline_name, PIPELINE_RUN: node.run_id, NODE: node.node_id}
-        _write_properties(row, {key: names[kind] for kind, key in IDENTITY_KEYS.items()})
+        _write_properties(row, identity_properties(node))
         return row
 
     def _input_pairs(self, node: NodeIdentity, inputs: Mapping[str, Sequence[Artifact]]) -> Pairs:

@@ -105,7 +105,7 @@ def test_a_place_where_no_lock_file_can_be_made_is_named(path):
     [
         (
             99,
-            r"written by a newer ml_metadata \(.*version 99 .*install that release of ml-metadata, or use another store",
+            r"written by a newer ml_metadata \(.*version 99 .*install that release of ml-metadata",
         ),
         (8, r"written by an older ml_metadata \(.*version 8 .*enable_upgrade_migration=True"),
     ],

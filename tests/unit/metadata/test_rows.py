@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from typing import ClassVar
 
 import pytest
 
@@ -283,7 +284,7 @@ class Note(Artifact):
     """A type of a user, with a float property."""
 
     TYPE_NAME = "tests.Note"
-    PROPERTIES = {"weight": Property(PropertyType.FLOAT)}
+    PROPERTIES: ClassVar = {"weight": Property(PropertyType.FLOAT)}
 
 
 @pytest.mark.parametrize("value", [0.5, 1e-7, 1 / 3, -2.5e300, float("inf"), float("-inf"), 2.0**60])

@@ -98,7 +98,7 @@ def test_hundreds_of_executions_are_read_in_few_calls(store):
         run(store, make_node(f"node{number % 4}", f"run{number // 4}"), {"x": [artifact]}, inputs={"in": previous})
         previous = [artifact]
     calls = []
-    session = store._session  # noqa: SLF001 - the number of calls is what this test is about
+    session = store._session  # how often it is asked is what this test is about
     original = session.read
     session.read = lambda call: calls.append(call) or original(call)
     records = store.executions("flights")
