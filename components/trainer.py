@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tfx import filesystem
 from mlops_tfx.artifacts import (
-    Examples, ExampleStatistics, HyperParameters, Model, ModelRun, Schema, TransformGraph,
+    Examples,
+    ExampleStatistics,
+    HyperParameters,
+    Model,
+    ModelRun,
+    Schema,
+    TransformGraph,
 )  # fmt: skip
 from mlops_tfx.component import Component, OptionalInput, OptionalInputs, Output
 from mlops_tfx.config import EvalArgs, TrainArgs
@@ -117,7 +123,8 @@ class Trainer(Component):
         if (self.module_file is None) == (self.run_fn is None):
             yield (
                 "parameter 'run_fn': expected exactly one of module_file (a Python file that defines run_fn) "
-                f"and run_fn (a function or its dotted path), received module_file={self.module_file!r}, run_fn={self.run_fn!r}"
+                "and run_fn (a function or its dotted path), "
+                f"received module_file={self.module_file!r}, run_fn={self.run_fn!r}"
             )
         if self.custom_executor_spec is not None:
             yield "parameter 'custom_executor_spec' is not supported; subclass Trainer and override run() instead"
@@ -201,10 +208,11 @@ def _read_hyperparameters(artifact: HyperParameters) -> dict[str, Any]:
 def _count_examples(statistics: ExampleStatistics) -> dict[str, int]:
     from mlops_tfx.io.protos import read_statistics
 
-    return {
-        split: int(read_statistics(_only_file(statistics.path(split), "FeatureStats.pb")).datasets[0].num_examples)
-        for split in statistics.splits
-    }
+    counts = {}
+    for split in statistics.splits:
+        measured = read_statistics(_only_file(statistics.path(split), "FeatureStats.pb"))
+        counts[split] = int(measured.datasets[0].num_examples)
+    return counts
 
 
 @contextlib.contextmanager
@@ -258,7 +266,7 @@ def _check_variables(prefix: str) -> None:
         if bad:
             name = key.removesuffix("/.ATTRIBUTES/VARIABLE_VALUE")
             raise UserCodeError(
-                f"the model that run_fn wrote is broken: variable {name!r} of shape {value.shape} has {bad} values that "
-                "are NaN or infinite, so the loss was too; look for a division by zero or a logarithm of zero in the "
+                f"the model that run_fn wrote is broken: variable {name!r} of shape {value.shape} has {bad} values "
+                "that are NaN or infinite, so the loss was too; look for a division by zero or a logarithm of zero in the "
                 "features, lower the learning rate, or stop early with keras.callbacks.TerminateOnNaN"
             )

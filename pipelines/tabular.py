@@ -21,9 +21,17 @@ from mlops_tfx.config import EvalArgs, PushDestination, TrainArgs
 from mlops_tfx.connection import ConnectionConfig
 from mlops_tfx.errors import ConfigError, did_you_mean
 from mlops_tfx.eval_config import (
-    EvalConfig, GenericChangeThreshold, GenericValueThreshold, MetricConfig, MetricsSpec, MetricThreshold, ModelSpec,
-    PerSliceMetricThreshold, SlicingSpec,
-)  # fmt: skip
+    EvalConfig,
+    GenericChangeThreshold,
+    GenericValueThreshold,
+    MetricConfig,
+    MetricDirection,
+    MetricsSpec,
+    MetricThreshold,
+    ModelSpec,
+    PerSliceMetricThreshold,
+    SlicingSpec,
+)
 from mlops_tfx.node import Node
 from mlops_tfx.pipeline import Pipeline
 from mlops_tfx.resolvers import LatestBlessedModelStrategy, Resolver
@@ -104,7 +112,10 @@ def tabular_pipeline(
     schema_gen = _schema_gen(statistics, schema_file)
     schema = schema_gen.outputs["schema"]
     validator = ExampleValidator(
-        statistics=statistics.outputs["statistics"], schema=schema, examples=examples, fail_on_anomalies=fail_on_anomalies
+        statistics=statistics.outputs["statistics"],
+        schema=schema,
+        examples=examples,
+        fail_on_anomalies=fail_on_anomalies,
     )
     transform = Transform(
         examples=examples, schema=schema, custom_config=config, **_user_function("preprocessing_fn", preprocessing_fn)
@@ -164,9 +175,8 @@ def _threshold(task: Task, threshold: float | None) -> PerSliceMetricThreshold:
     is_error = task == "regression"
     bound = {} if threshold is None else {"upper_bound" if is_error else "lower_bound": threshold}
     # Equally good is good enough; rounding must not decide.
-    change = GenericChangeThreshold(
-        absolute=1e-6 if is_error else -1e-6, direction="LOWER_IS_BETTER" if is_error else "HIGHER_IS_BETTER"
-    )
+    better = MetricDirection.LOWER_IS_BETTER if is_error else MetricDirection.HIGHER_IS_BETTER
+    change = GenericChangeThreshold(absolute=1e-6 if is_error else -1e-6, direction=better)
     value = GenericValueThreshold(**bound) if bound else None
     # All rows together decide; a threshold without slicing specs would hold for every slice, the smallest too.
     return PerSliceMetricThreshold(

@@ -50,7 +50,8 @@ def run_fn(fn_args: FnArgs) -> None:
         }[task],
         steps_per_execution=min(_STEPS_PER_EXECUTION, steps),
     )
-    model.fit(batches(train, label, batch_size, shuffle=True).repeat(), epochs=1, steps_per_epoch=steps, shuffle=False, verbose=0)
+    rows = batches(train, label, batch_size, shuffle=True).repeat()
+    model.fit(rows, epochs=1, steps_per_epoch=steps, shuffle=False, verbose=0)
     export_model(
         model,
         graph,

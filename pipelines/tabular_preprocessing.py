@@ -21,7 +21,7 @@ MAX_STRINGS, MAX_INTEGERS = 10_000, 100
 
 
 def preprocessing_fn(inputs: Mapping[str, Any], custom_config: Mapping[str, Any]) -> dict[str, Any]:
-    """Transforms every column; ``custom_config`` has ``label``, ``task`` and ``ignore`` (columns that are no features)."""
+    """Transforms every column; ``custom_config`` has ``label``, ``task`` and ``ignore`` (columns that stay out)."""
     import tensorflow as tf
 
     target, skipped = custom_config["label"], set(custom_config.get("ignore", ()))

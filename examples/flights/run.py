@@ -14,7 +14,7 @@ from mlops_tfx.execution import LocalRunner
 from mlops_tfx.execution.progress import print_reports
 from mlops_tfx.serving.local import serve
 
-FLIGHT = {"carrier": "B6", "flight": "1783", "month": "7", "day": "10"}
+FLIGHT = {"carrier": "EV", "flight": "4119", "month": "12", "day": "8"}
 
 
 def main():

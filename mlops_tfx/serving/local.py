@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from typing import IO
 
 from mlops_tfx.errors import MlopsTfxError
 from mlops_tfx.serving.client import Client
@@ -34,25 +35,29 @@ def serve(model_name: str, base_path: str | os.PathLike[str], *, timeout: float 
     command = [sys.executable, "-m", "mlops_tfx.serving.server", "--port=0", f"--model_name={model_name}"]
     command.append(f"--model_base_path={os.path.abspath(base_path)}")
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None  # it is a pipe
+    # What the server writes later must be read too, or it blocks on a full pipe.
+    rest = threading.Thread(target=collections.deque, args=(process.stderr, 0), daemon=True)
     try:
-        port = _port(process)
+        port = _port(process, process.stderr)
+        rest.start()
         with Client(f"localhost:{port}") as client:
             client.wait_until_available(model_name, timeout=timeout)
             yield client
     finally:
         process.terminate()
         process.wait()
+        if rest.ident is not None:
+            rest.join()
+        process.stderr.close()
 
 
-def _port(process: subprocess.Popen[str]) -> int:
+def _port(process: subprocess.Popen[str], output: IO[str]) -> int:
     """The port that the server says it listens on."""
-    assert process.stderr is not None  # it is a pipe
     lines: collections.deque[str] = collections.deque(maxlen=_SHOWN_LINES)
-    for line in process.stderr:
+    for line in output:
         lines.append(line)
         found = _LISTENS.search(line)
         if found:
-            # The rest must be read, or the server blocks on a full pipe.
-            threading.Thread(target=collections.deque, args=(process.stderr, 0), daemon=True).start()
             return int(found.group(1))
     raise MlopsTfxError(f"the model server ended with code {process.wait()}:\n{''.join(lines)}")

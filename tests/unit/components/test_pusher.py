@@ -120,7 +120,8 @@ def test_two_models_pushed_within_a_second_get_two_versions(tmp_path: pathlib.Pa
     versions = []
     for number in range(3):
         model = make_model(tmp_path / f"m{number}", {"saved_model.pb": str(number).encode()})
-        versions.append(int(str(run_pusher(tmp_path, tmp_path / "serving", model)[1].custom_properties["pushed_version"])))
+        _, pushed, _ = run_pusher(tmp_path, tmp_path / "serving", model)
+        versions.append(int(str(pushed.custom_properties["pushed_version"])))
     assert versions == sorted(set(versions))
     assert sorted(int(name) for name in os.listdir(tmp_path / "serving")) == versions
 
@@ -156,7 +157,7 @@ def test_a_push_whose_folder_was_tampered_with_or_overtaken_does_not_stand(tmp_p
 
 
 def test_a_model_folder_that_is_missing_or_empty_is_an_error_and_nothing_is_pushed(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(ArtifactError, match="Format-Serving.*train it again"):
+    with pytest.raises(ArtifactError, match=r"Format-Serving.*train it again"):
         run_pusher(tmp_path, tmp_path / "serving", Model(str(tmp_path / "gone")))
     (tmp_path / "empty/Format-Serving").mkdir(parents=True)
     with pytest.raises(ArtifactError, match="found nothing"):
@@ -166,7 +167,7 @@ def test_a_model_folder_that_is_missing_or_empty_is_an_error_and_nothing_is_push
 
 def test_a_destination_below_a_file_is_an_error_that_names_it(tmp_path: pathlib.Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(PushError, match="base_directory='.*/file/serving'.*Not a directory.*choose another folder"):
+    with pytest.raises(PushError, match=r"base_directory='.*/file/serving'.*Not a directory.*choose another folder"):
         run_pusher(tmp_path, tmp_path / "file" / "serving", make_model(tmp_path / "m"))
 
 
@@ -175,7 +176,8 @@ def mount(tmp_path: pathlib.Path) -> Iterator[pathlib.Path]:
     """A file system of one megabyte."""
     folder = tmp_path / "mounted"
     folder.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True, text=True)
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    made = subprocess.run(command, capture_output=True, text=True, check=False)
     if made.returncode != 0:
         pytest.skip(f"this machine cannot mount a tmpfs: {made.stderr.strip()}")
     yield folder
@@ -226,7 +228,8 @@ def test_pushes_of_two_processes_at_once_get_two_versions(tmp_path: pathlib.Path
     models = [make_model(tmp_path / f"m{n}", {"saved_model.pb": str(n).encode()}).uri for n in range(4)]
     started = [subprocess.Popen([sys.executable, "-c", code, f"{m}/Format-Serving", str(serving)]) for m in models]
     assert [process.wait() for process in started] == [0, 0, 0, 0]
-    assert {filesystem.read_bytes(serving / v / "saved_model.pb") for v in os.listdir(serving)} == {b"0", b"1", b"2", b"3"}
+    found = {filesystem.read_bytes(serving / version / "saved_model.pb") for version in os.listdir(serving)}
+    assert found == {b"0", b"1", b"2", b"3"}
 
 
 def test_wiring_without_model_or_destination_is_reported_together() -> None:

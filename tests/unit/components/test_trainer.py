@@ -14,7 +14,13 @@ import pytest
 
 from mlops_tfx import filesystem
 from mlops_tfx.artifacts import (
-    Artifact, Examples, ExampleStatistics, HyperParameters, Model, Schema, TransformGraph,
+    Artifact,
+    Examples,
+    ExampleStatistics,
+    HyperParameters,
+    Model,
+    Schema,
+    TransformGraph,
 )  # fmt: skip
 from mlops_tfx.channel import Channel
 from mlops_tfx.components.trainer import FnArgs, Trainer, check_saved_model
@@ -211,7 +217,8 @@ def test_two_runs_draw_the_same_weights(tmp_path: pathlib.Path, examples: Exampl
 
         layer = scope["weights"]()
         layer.build((None, 2))
-        drawn.append([*np.ravel(layer.get_weights()[0]), random.random(), np.random.rand(), tf.random.normal([]).numpy()])
+        others = [random.random(), np.random.rand(), tf.random.normal([]).numpy()]
+        drawn.append([*np.ravel(layer.get_weights()[0]), *others])
         model = tf.Module()
         model.serve = tf.function(lambda x: x, input_signature=[tf.TensorSpec([None], tf.float32)])
         tf.saved_model.save(model, fn_args.serving_model_dir, signatures=model.serve)
