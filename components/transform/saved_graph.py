@@ -15,6 +15,7 @@ from tfx_bsl.tfxio.tensor_adapter import TensorAdapter
 from mlops_tfx import filesystem
 from mlops_tfx.components.transform import tensors
 from mlops_tfx.errors import UserCodeError
+from mlops_tfx.io.ahead import ahead
 from mlops_tfx.io.examples import Shard, read_shard
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class SavedGraph:
 
     def read(self, shard: Shard) -> Iterator[pa.RecordBatch]:
         """Reads the raw features of a shard that the graph needs."""
-        return read_shard(shard, schema=self.schema)
+        return ahead(read_shard(shard, schema=self.schema))
 
     def transform(self, batch: pa.RecordBatch, where: str) -> pa.RecordBatch:
         """Returns the transformed rows, in the same order.

@@ -9,6 +9,7 @@ import apache_beam as beam
 import pyarrow as pa
 
 from mlops_tfx.io import examples as examples_io
+from mlops_tfx.io.ahead import ahead
 
 if TYPE_CHECKING:
     from mlops_tfx.artifacts import Examples
@@ -61,4 +62,5 @@ class _ReadShard(beam.DoFn):
             from tensorflow_metadata.proto.v0 import schema_pb2
 
             schema = schema_pb2.Schema.FromString(self._schema_bytes)
-        yield from examples_io.read_shard(shard, batch_rows=self._batch_rows, columns=self._columns, schema=schema)
+        batches = examples_io.read_shard(shard, batch_rows=self._batch_rows, columns=self._columns, schema=schema)
+        yield from ahead(batches)
