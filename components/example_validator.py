@@ -83,6 +83,8 @@ class ExampleValidator(Component):
     ``blessed`` is JSON: 1 for every split without anomalies, otherwise 0.
     """
 
+    HEAVY_IMPORTS = ("tensorflow_data_validation",)
+
     statistics: Input[ExampleStatistics]
     schema: Input[Schema]
     exclude_splits: tuple[str, ...] | None = ()

@@ -20,6 +20,8 @@ class SchemaGen(Component):
     Writes ``schema.pbtxt``.
     """
 
+    HEAVY_IMPORTS = ("tensorflow_data_validation",)
+
     statistics: Input[ExampleStatistics]
     infer_feature_shape: bool = True
     exclude_splits: tuple[str, ...] | None = ()

@@ -87,6 +87,8 @@ class StatisticsGen(Component):
     Writes ``Split-{name}/FeatureStats.pb``, a binary DatasetFeatureStatisticsList, per split.
     """
 
+    HEAVY_IMPORTS = ("apache_beam", "tensorflow_data_validation")
+
     examples: Input[Examples]
     schema: OptionalInput[Schema] = OptionalInput()
     stats_options: StatsOptions | TfdvStatsOptions | str | None = None

@@ -66,6 +66,8 @@ class Transform(Component):
         post_transform_schema, post_transform_stats, post_transform_anomalies: of the transformed splits, after it.
     """
 
+    HEAVY_IMPORTS = ("apache_beam", "tensorflow_transform.beam", "tensorflow_data_validation")
+
     examples: Inputs[Examples]
     schema: Input[Schema]
     module_file: str | None = None
