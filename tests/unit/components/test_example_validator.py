@@ -284,7 +284,7 @@ def test_conditions_in_sql(case: Case) -> None:
 def test_statistics_that_are_missing_or_damaged(case: Case) -> None:
     path = case.root / "statistics/Split-eval/FeatureStats.pb"
     path.write_bytes(b"\xff\xff not a proto")
-    with pytest.raises(DataError, match=r"Split-eval/FeatureStats.pb: expected a serialized"):
+    with pytest.raises(DataError, match=r"Split-eval/FeatureStats.pb: expected a DatasetFeatureStatisticsList"):
         case.run()
     path.unlink()
     with pytest.raises(DataError, match=r"Split-eval/FeatureStats.pb"):
