@@ -37,8 +37,10 @@ def connection_proto(connection: ConnectionConfig, *, read_only: bool = False) -
         proto.sqlite.connection_mode = modes.READONLY if read_only else modes.READWRITE_OPENCREATE
     elif isinstance(connection, MySQLConnection):
         _fill_mysql(proto.mysql, connection)
+        proto.mysql.skip_db_creation |= read_only
     elif isinstance(connection, PostgreSQLConnection):
         _fill_postgresql(proto.postgresql, connection)
+        proto.postgresql.skip_db_creation |= read_only
     else:
         raise ConfigError(
             f"expected SqliteConnection, MySQLConnection or PostgreSQLConnection, received connection={connection!r}"

@@ -229,8 +229,10 @@ def _filtered(store: mlmd.MetadataStore, options: Any) -> list[pb.Execution]:
 
     try:
         return list(store.get_executions(options))
-    except (errors.UnimplementedError, errors.InvalidArgumentError, errors.InternalError):
-        # ml_metadata from 1.21 on is built without the parser of filters.
+    except errors.AbortedError:
+        raise
+    except errors.StatusError:
+        # ml_metadata from 1.21 on is built without the parser of filters: ask for all, and let the caller choose.
         return list(store.get_executions())
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     Pairs = list[rows.Pair]
 
 _DONE = (ExecutionState.COMPLETE, ExecutionState.CACHED)
+_FAILED = (ExecutionState.FAILED, ExecutionState.CANCELED)
 _GRPC_UNKNOWN = 2
 
 
@@ -135,6 +136,7 @@ class MetadataStore:
         """
         from ml_metadata.proto import metadata_store_pb2 as pb
 
+        _check_state(state, _DONE)
         row = self._new_execution(node, properties, state)
         contexts = self._contexts.of_node(node, cache_key)
         kind = pb.Event.INTERNAL_OUTPUT if internal_output else pb.Event.OUTPUT
@@ -148,6 +150,7 @@ class MetadataStore:
 
         A text beyond 60,000 characters loses its middle. It is stored where TFX keeps it (``__execution_result__``).
         """
+        _check_state(state, _FAILED)
         message = shorten(clean_text(error_text))
         result = json.dumps({"resultMessage": message, "code": _GRPC_UNKNOWN}, ensure_ascii=False)
 
@@ -300,6 +303,12 @@ def _check_node(row: pb.Execution, node: NodeIdentity, contexts: Sequence[pb.Con
     expected = node_context_name(node.pipeline_name, node.node_id)
     if expected not in {context.name for context in contexts if context.type == NODE}:
         raise MetadataError(f"execution {row.id} was not begun by the node {expected!r}; pass the node that began it")
+
+
+def _check_state(state: ExecutionState, allowed: Sequence[ExecutionState]) -> None:
+    if state not in allowed:
+        names = " or ".join(known.name for known in allowed)
+        raise MetadataError(f"expected the state {names}, received state={state!r}")
 
 
 def _check_open(row: pb.Execution) -> None:

@@ -64,7 +64,10 @@ def test_mysql_settings_reach_ml_metadata():
     plain = connection_proto(MySQLConnection(socket="/run/mysql.sock", database="mlmd")).mysql
     assert plain.socket == "/run/mysql.sock"
     assert not plain.HasField("ssl_options")
-    assert not plain.HasField("skip_db_creation")
+    assert not plain.skip_db_creation
+    assert connection_proto(
+        connection.model_copy(update={"skip_db_creation": False}), read_only=True
+    ).mysql.skip_db_creation
 
 
 def test_postgresql_settings_reach_ml_metadata():

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +38,34 @@ def store(path: Path) -> Iterator[MetadataStore]:
 @pytest.fixture
 def plain(path: Path, store: MetadataStore) -> Any:
     return plain_client(path)
+
+
+@pytest.fixture
+def start_publisher() -> Iterator[Callable[[Path | str, str, int], subprocess.Popen[str]]]:
+    """Starts publisher.py; it waits for a line, and what still runs at the end is killed."""
+    started: list[subprocess.Popen[str]] = []
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+    def start(path: Path | str, name: str, count: int) -> subprocess.Popen[str]:
+        script = Path(__file__).with_name("publisher.py")
+        process = subprocess.Popen(
+            [sys.executable, str(script), str(path), name, str(count)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        started.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("ready")
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        with process:
+            pass
 
 
 def make_node(node_id: str = "gen", run_id: str = "run-1", pipeline_name: str = "flights", **more: Any) -> NodeIdentity:

@@ -22,7 +22,7 @@ from mlops_tfx.metadata import ExecutionState, MetadataStore
 from mlops_tfx.metadata.postgresql import pack, unpack
 from tests.unit.metadata.conftest import make_node
 from tests.unit.metadata.publisher import postgresql
-from tests.unit.metadata.test_processes import go, start_publisher
+from tests.unit.metadata.test_processes import go
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=50)
 
@@ -91,7 +91,7 @@ def server() -> Iterator[int]:
 
 
 @pytest.mark.slow
-def test_two_processes_publish_into_one_new_database(server):
+def test_two_processes_publish_into_one_new_database(server, start_publisher):
     started = [start_publisher(str(server), f"p{number}", 30) for number in range(2)]
     for process in started:
         go(process)

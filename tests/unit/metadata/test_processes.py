@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import random
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -15,19 +13,6 @@ from mlops_tfx.artifacts import Model
 from mlops_tfx.connection import SqliteConnection
 from mlops_tfx.metadata import ExecutionState, MetadataStore
 from tests.unit.metadata.conftest import make_node, plain_client
-
-PUBLISHER = Path(__file__).with_name("publisher.py")
-
-
-def start_publisher(path: Path | str, name: str, count: int) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, str(PUBLISHER), str(path), name, str(count)]
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline().startswith("ready")
-    return process
 
 
 def go(process: subprocess.Popen[str]) -> None:
@@ -66,7 +51,7 @@ def check_whole(path: Path) -> Counter[str]:
 
 
 @pytest.mark.parametrize(("processes", "count"), [(2, 100), (4, 20)])
-def test_processes_that_hammer_one_new_file_lose_nothing(tmp_path, processes, count):
+def test_processes_that_hammer_one_new_file_lose_nothing(tmp_path, start_publisher, processes, count):
     # The file does not exist yet: they also race for making it, its types and the context of the pipeline.
     path = tmp_path / "store" / "metadata.sqlite"
     started = [start_publisher(path, f"p{number}", count) for number in range(processes)]
@@ -87,7 +72,7 @@ def test_processes_that_hammer_one_new_file_lose_nothing(tmp_path, processes, co
         assert len({artifact.uri for record in records for artifact in record.outputs["model"]}) == total
 
 
-def test_a_process_killed_at_any_moment_leaves_whole_executions_only(tmp_path):
+def test_a_process_killed_at_any_moment_leaves_whole_executions_only(tmp_path, start_publisher):
     path = tmp_path / "metadata.sqlite"
     chance = random.Random(0)
     seen: Counter[str] = Counter()

@@ -93,7 +93,7 @@ def test_running_executions_tell_who_runs_them(store):
 
 def test_hundreds_of_executions_are_read_in_few_calls(store):
     previous = []
-    for number in range(120):
+    for number in range(60):
         artifact = Examples(f"/{number}")
         run(store, make_node(f"node{number % 4}", f"run{number // 4}"), {"x": [artifact]}, inputs={"in": previous})
         previous = [artifact]
@@ -102,7 +102,7 @@ def test_hundreds_of_executions_are_read_in_few_calls(store):
     original = session.read
     session.read = lambda call: calls.append(call) or original(call)
     records = store.executions("flights")
-    assert len(records) == 120
+    assert len(records) == 60
     assert all(len(record.outputs["x"]) == 1 for record in records)
     assert len(calls) <= 8
 
@@ -114,6 +114,56 @@ def test_pipelines_and_runs(store):
     assert store.runs("zoo") == ["z3", "z2", "z1"]
     assert store.runs("ant") == ["a1"]
     assert store.runs("none") == []
+
+
+def test_states_are_found_by_a_library_without_filters_as_well(store, plain):
+    class WithoutFilters:
+        """ml_metadata as it is built from 1.21 on."""
+
+        def __getattr__(self, name):
+            return getattr(plain, name)
+
+        def get_executions(self, options=None):
+            from ml_metadata import errors
+
+            if options is not None:
+                raise errors.UnimplementedError("filter_query")
+            return plain.get_executions()
+
+    running = store.begin(make_node("gen"), inputs={}, properties={}, cache_key=None)
+    run(store, make_node("done"), {})
+    store._session._store = WithoutFilters()
+    assert [record.id for record in store.executions(states={ExecutionState.RUNNING})] == [running]
+
+
+def test_a_node_of_a_pipeline_in_a_pipeline_is_found_by_both(store, plain):
+    # As TFX's compiler associates it.
+    from ml_metadata.proto import metadata_store_pb2 as pb
+
+    run(store, make_node("first", "r1", "outer"), {})
+    kinds = {kind: plain.get_context_type(kind).id for kind in ("pipeline", "pipeline_run", "node")}
+    names = [
+        ("pipeline", "outer"),
+        ("pipeline", "inner"),
+        ("pipeline_run", "r1"),
+        ("pipeline_run", "inner_r1"),
+        ("node", "outer.inner"),
+        ("node", "inner.gen"),
+    ]
+    type_id = plain.put_execution_type(pb.ExecutionType(name="a.Gen"))
+    contexts = [pb.Context(type_id=kinds[kind], name=name) for kind, name in names]
+    row = pb.Execution(type_id=type_id, last_known_state=pb.Execution.COMPLETE)
+    execution_id, _, _ = plain.put_execution(row, [], contexts, reuse_context_if_already_exist=True)
+    (record,) = store.executions("inner")
+    assert (record.id, record.pipeline_name, record.run_id, record.node_id) == (
+        execution_id,
+        "inner",
+        "inner_r1",
+        "gen",
+    )
+    assert [r.id for r in store.executions("inner", "inner_r1", "gen")] == [execution_id]
+    assert [r.node_id for r in store.executions("outer")] == ["first", "gen"]
+    assert [r.node_id for r in store.executions("outer", "r1")] == ["first", "gen"]
 
 
 def test_an_empty_store_answers_everything_with_nothing(store):
@@ -171,6 +221,14 @@ def test_an_unknown_execution_is_named(store):
         store.finish(77, make_node(), {})
     with pytest.raises(MetadataError, match="no execution with execution_id=77"):
         store.fail(77, "boom")
+
+
+def test_states_that_make_no_sense_are_refused(store):
+    with pytest.raises(MetadataError, match=r"expected the state COMPLETE or CACHED, received state=<.*RUNNING"):
+        store.publish(make_node(), inputs={}, outputs={}, properties={}, state=ExecutionState.RUNNING)
+    execution_id = store.begin(make_node(), inputs={}, properties={}, cache_key=None)
+    with pytest.raises(MetadataError, match=r"expected the state FAILED or CANCELED, received state=<.*COMPLETE"):
+        store.fail(execution_id, "boom", state=ExecutionState.COMPLETE)
 
 
 def test_another_node_cannot_finish_an_execution(store):
