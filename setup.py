@@ -56,8 +56,8 @@ REQUIRES = [
     f"tfx-bsl>=1.21; {NEWER}",
     "typing-extensions>=4.6",
 ]
-# What tfx-bsl brings along as apache-beam[gcp]. Newer releases of these exclude each other or set A (most want protobuf 5),
-# and pip would try every combination of older ones for hours. These go with both sets (docs/installing.md).
+# What tfx-bsl brings along as apache-beam[gcp]. Newer releases of these exclude set A or each other (most want protobuf
+# 5), and pip would try the combinations of older ones for hours. These go with both sets (docs/installing.md).
 OLDER = 'python_version < "3.12"'
 NEWEST = {
     "apache-beam": "2.72.0",

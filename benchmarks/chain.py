@@ -70,8 +70,7 @@ def make_tfx_environment():
         print(f"installing TFX 1.16 into {folder} ...", flush=True)
         subprocess.run([python, "-m", "venv", "--clear", folder], check=True)
         constraints = ROOT / "requirements/constraints-tfx-py310.txt"
-        wanted = ["tfx==1.16.0", "dill", "setuptools<81", "tf-keras"]
-        command = [folder / "bin/python", "-m", "pip", "install", "--quiet", "-c", constraints, *wanted]
+        command = [folder / "bin/python", "-m", "pip", "install", "--quiet", "-r", constraints]
         subprocess.run(command, check=True)
         (folder / "complete").touch()
     return str(folder / "bin/python")
