@@ -48,15 +48,16 @@ check: .venv/.installed-test
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/pip install --quiet uv
 
-# Set A runs on any glibc from 2.17, set B on 2.39 and newer.
-LOCK = .venv-lock/bin/uv pip compile setup.py --all-extras --quiet --upgrade --no-annotate --custom-compile-command "make lock"
-lock: .venv-lock/bin/uv
-	$(LOCK) --python-version 3.10 --python-platform $(GLIBC_A) -o requirements/constraints-py310.txt
-	$(LOCK) --python-version 3.11 --python-platform $(GLIBC_A) -o requirements/constraints-py311.txt
-	$(LOCK) --python-version 3.12 --python-platform $(GLIBC_B) -o requirements/constraints-py312.txt
-	$(LOCK) --python-version 3.13 --python-platform $(GLIBC_B) -o requirements/constraints-py313.txt
+# Set A for Python 3.10 and 3.11, set B for 3.12 and 3.13; TFX 1.16 is the peer of benchmarks/chain.py.
 GLIBC_A := x86_64-manylinux_2_28
 GLIBC_B := x86_64-manylinux_2_39
+LOCK = .venv-lock/bin/uv pip compile --quiet --upgrade --no-annotate --custom-compile-command "make lock"
+lock: .venv-lock/bin/uv
+	$(LOCK) setup.py --all-extras --python-version 3.10 --python-platform $(GLIBC_A) -o requirements/constraints-py310.txt
+	$(LOCK) setup.py --all-extras --python-version 3.11 --python-platform $(GLIBC_A) -o requirements/constraints-py311.txt
+	$(LOCK) setup.py --all-extras --python-version 3.12 --python-platform $(GLIBC_B) -o requirements/constraints-py312.txt
+	$(LOCK) setup.py --all-extras --python-version 3.13 --python-platform $(GLIBC_B) -o requirements/constraints-py313.txt
+	$(LOCK) requirements/tfx.in --python-version 3.10 --python-platform $(GLIBC_A) -o requirements/constraints-tfx-py310.txt
 
 clean:
 	rm -rf .venv .venv-lock .venv-tfx build dist *.egg-info runs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

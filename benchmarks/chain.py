@@ -1,9 +1,9 @@
 """The standard chain under mlops_tfx and under TFX 1.16: seconds per component, whole process, peak memory, in one run.
 
-Both sides run the same user's module (``chain_module.py``) and the same evaluation (``chain_eval_config.json``) on the same
-CSV file of flights, each in a process of its own, one after the other. The seconds of a component are those of its whole
-node: metadata, imports it is the first to need, work, publishing. mlops_tfx runs independent nodes side by side, so its
-nodes may add up to more than the whole; the whole is what counts.
+Both sides run the same user's module (``chain_module.py``) and the same evaluation (``chain_eval_config.json``) on the
+same CSV file of flights, each in a process of its own, one after the other. The seconds of a component are those of its
+whole node: metadata, imports it is the first to need, work, publishing. mlops_tfx runs independent nodes together and
+imports libraries meanwhile, so its nodes may add up to more than the whole; the whole is what counts.
 
     python benchmarks/chain.py --rows 15000 150000 --json chain.json
 
@@ -53,9 +53,8 @@ def parse_options():
     parser.add_argument("--rows", type=int, nargs="+", default=[15_000, 150_000])
     parser.add_argument("--steps", type=int, default=500, help="training steps of 40 rows")
     parser.add_argument("--repeats", type=int, default=1, help="runs of each side, in turn; the median is shown")
-    parser.add_argument(
-        "--tfx-workers", type=int, nargs="+", default=[1], help="Beam worker processes of TFX; the fastest is the opponent"
-    )
+    workers = "numbers of Beam worker processes to run TFX with; the fastest is the opponent"
+    parser.add_argument("--tfx-workers", type=int, nargs="+", default=[1], help=workers)
     parser.add_argument("--tfx-python", help="interpreter that has tfx==1.16.0 and dill")
     parser.add_argument("--only", choices=["mlops_tfx", "tfx"], help="run one side only")
     parser.add_argument("--work", help="folder for what the runs write; a temporary one by default")
@@ -71,8 +70,7 @@ def make_tfx_environment():
         print(f"installing TFX 1.16 into {folder} ...", flush=True)
         subprocess.run([python, "-m", "venv", "--clear", folder], check=True)
         constraints = ROOT / "requirements/constraints-tfx-py310.txt"
-        wanted = ["tfx==1.16.0", "dill", "setuptools<81", "tf-keras"]
-        command = [folder / "bin/python", "-m", "pip", "install", "--quiet", "-c", constraints, *wanted]
+        command = [folder / "bin/python", "-m", "pip", "install", "--quiet", "-r", constraints]
         subprocess.run(command, check=True)
         (folder / "complete").touch()
     return str(folder / "bin/python")
@@ -159,7 +157,8 @@ def count_records(path):
 
 
 def median_of(results):
-    median = {key: statistics.median(result[key] for result in results) for key in ("imports", "total", "peak_gb", "cpu")}
+    keys = ("imports", "total", "peak_gb", "cpu")
+    median = {key: statistics.median(result[key] for result in results) for key in keys}
     median["nodes"] = {node: statistics.median(result["nodes"][node] for result in results) for node in NODES}
     return median | {"splits": results[0]["splits"], "runs": len(results)}
 

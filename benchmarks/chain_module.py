@@ -19,7 +19,8 @@ def preprocessing_fn(inputs):
     outputs = {name: tft.scale_to_z_score(dense(inputs[name], 0)) for name in NUMBERS}
     outputs |= {name: tft.bucketize(dense(inputs[name], 0), NUM_BUCKETS) for name in BUCKETS}
     for name in CATEGORIES:
-        outputs[name] = tft.compute_and_apply_vocabulary(dense(inputs[name], ""), num_oov_buckets=1, vocab_filename=name)
+        text = dense(inputs[name], "")
+        outputs[name] = tft.compute_and_apply_vocabulary(text, num_oov_buckets=1, vocab_filename=name)
     outputs[LABEL] = dense(inputs[LABEL], 0)
     return outputs
 

@@ -11,8 +11,8 @@ import time
 
 START = time.perf_counter()
 
-from google.protobuf import json_format  # noqa: E402
 import tensorflow_model_analysis as tfma  # noqa: E402
+from google.protobuf import json_format  # noqa: E402
 from tfx import v1 as tfx  # noqa: E402
 from tfx.orchestration.portable import launcher  # noqa: E402
 
@@ -72,7 +72,7 @@ def timed_launches():
         try:
             return launch(self)
         finally:
-            seconds[self._pipeline_node.node_info.id] = time.perf_counter() - start  # noqa: SLF001
+            seconds[self._pipeline_node.node_info.id] = time.perf_counter() - start
 
     launcher.Launcher.launch = timed
     return seconds

@@ -15,13 +15,9 @@ CODE = ("mlops_tfx", "components", "pipelines")
 
 
 def python_files(*folders: str) -> list[Path]:
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *(f"{folder}/*.py" for folder in folders)],
-        cwd=ROOT,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+    patterns = [f"{folder}/*.py" for folder in folders]
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *patterns]
+    listed = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
     if listed.returncode:
         pytest.skip("not a git checkout: which files belong to the project is not known")
     return [ROOT / name for name in listed.stdout.split() if (ROOT / name).is_file()]

@@ -41,7 +41,10 @@ def tracked_files(*patterns: str) -> list[Path]:
 
 
 def module_names_of_tree() -> set[str]:
-    found = pkgutil.walk_packages(mlops_tfx.__path__, "mlops_tfx.", onerror=lambda name: pytest.fail(f"cannot import {name}"))
+    def refuse(name: str) -> None:
+        pytest.fail(f"cannot import {name}")
+
+    found = pkgutil.walk_packages(mlops_tfx.__path__, "mlops_tfx.", onerror=refuse)
     return {"mlops_tfx", *(info.name for info in found)}
 
 
@@ -100,7 +103,8 @@ def test_the_mapped_folders_are_linked_into_the_package(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(LINKS))
 def test_a_mapped_folder_cannot_be_imported_under_its_own_name(name: str) -> None:
-    done = subprocess.run([sys.executable, "-c", f"import {name}"], cwd=ROOT, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", f"import {name}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert f"imported as 'mlops_tfx.{name}', not as '{name}'" in done.stderr
 
@@ -138,7 +142,8 @@ def declared() -> dict[str, set[str]]:
     """Distribution names of install_requires (key "") and of every extra, as setup.py declares them."""
     code = (
         "import json, setuptools, runpy\n"
-        "setuptools.setup = lambda **options: print(json.dumps([options['install_requires'], options['extras_require']]))\n"
+        "keys = 'install_requires', 'extras_require'\n"
+        "setuptools.setup = lambda **options: print(json.dumps([options[key] for key in keys]))\n"
         "runpy.run_path('setup.py')\n"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
@@ -177,7 +182,8 @@ def test_every_imported_package_is_declared(folder: str, extras: tuple[str, ...]
     for path in sorted(set(tracked_files(f"{folder}/*.py")) - OTHER_ENVIRONMENTS):
         for name in sorted(imported_names(path) - neighbours_of(path)):
             if not distributions_of(name) & allowed:
-                undeclared.append(f"{path.relative_to(ROOT)}: {name} ({distributions_of(name) or 'not installed'})")
+                found = distributions_of(name) or "not installed"
+                undeclared.append(f"{path.relative_to(ROOT)}: {name} ({found})")
     assert undeclared == []
 
 
@@ -197,7 +203,13 @@ def test_importing_loads_no_heavy_library(module: str) -> None:
 
 
 def test_the_command_line_help_loads_no_heavy_library() -> None:
-    code = "from mlops_tfx.cli import main\ntry: main(['--help'])\nexcept SystemExit as end: assert not end.code"
+    lines = (
+        "from mlops_tfx.cli import main",
+        "sys.argv = ['mlops-tfx', '--help']",
+        "try: main()",
+        "except SystemExit as end: assert not end.code",
+    )
+    code = "\n".join(lines)
     assert loaded_after(code) & set(HEAVY) == set()
 
 
