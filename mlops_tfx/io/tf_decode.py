@@ -67,7 +67,7 @@ def decode_records(records: Sequence[bytes], kinds: Mapping[str, str]) -> pa.Rec
 
 
 def _reason(message: str) -> str:
-    # TensorFlow puts the operation around what matters: "{{function_node ...}} Key: month ... [Op:ParseExampleV2] name:".
+    # TensorFlow writes "{{function_node ...}} Name: <unknown>, Key: month, ... [Op:ParseExampleV2] name: ".
     text = re.sub(r"^\{\{.*?\}\} ", "", message).partition("[Op:")[0]
     return text.replace("Name: <unknown>, ", "").strip()[:500]
 
