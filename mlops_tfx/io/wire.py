@@ -1,7 +1,7 @@
 """Arrow columns to serialized tf.Examples, vectorised: no Python runs per row.
 
-The bytes equal ``tf.train.Example(...).SerializeToString(deterministic=True)``: map entries sorted by key, a null row a
-feature without a value (``Feature()``), an empty list a typed empty list. tfx_bsl's encoder writes the same messages
+The bytes are canonical (see example_proto.py): map entries sorted by key, a null row a feature without a value
+(``Feature()``), an empty list a typed empty list. tfx_bsl's encoder writes the same messages
 with map entries in an order that changes from process to process, which makes its bytes useless for hashing.
 
 How it works. Within one column, everything before the values (tags, lengths, the feature's name) depends only on the
@@ -14,6 +14,8 @@ Feature{bytes_list=1 | float_list=2 | int64_list=3}, lists{value=1, numbers pack
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,6 +56,12 @@ def encode_examples(batch: pa.RecordBatch) -> pa.BinaryArray:
     return _whole(
         [take_by_length(binary_lengths(features), lambda size: b"\x0a" + varint(size)), features], len(features)
     )
+
+
+def is_ordered(names: Sequence[str]) -> bool:
+    """Whether features are in the order in which canonical examples have them."""
+    keys = [name.encode() for name in names]
+    return all(before < after for before, after in itertools.pairwise(keys))
 
 
 def encode_feature(column: pa.Array) -> pa.BinaryArray:
