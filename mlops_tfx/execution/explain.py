@@ -67,7 +67,7 @@ def explain(store: MetadataStore, pipeline_name: str, node_id: str) -> Explanati
     Raises:
         MetadataError: the node never ran; near names are shown.
     """
-    records = [r for r in store.executions(pipeline_name=pipeline_name) if r.node_id == node_id]
+    records = store.executions(pipeline_name=pipeline_name, node_id=node_id)
     if not records:
         known = {record.node_id for record in store.executions(pipeline_name=pipeline_name)}
         raise MetadataError(f"pipeline {pipeline_name!r} has no execution of {node_id!r}{did_you_mean(node_id, known)}")

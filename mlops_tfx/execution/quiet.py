@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import warnings
 
 _WARNINGS = (
@@ -15,11 +16,12 @@ _WARNINGS = (
     "pkg_resources is deprecated as an API",
     "Deprecated call to `pkg_resources.declare_namespace",
 )
-_LOG_LINES = (
-    "crcmod package not found",
-    "Make sure that locally built Python SDK docker image",
-    "Couldn't infer output_type",
-    "Assets written to:",
+_LOG_LINES = re.compile(
+    r"crcmod package not found"
+    r"|Make sure that locally built Python SDK docker image"
+    r"|Couldn't infer output_type"
+    r"|Assets written to:"
+    r"|From \S*site-packages\S*: .* is deprecated"  # a library's use of another, not the user's
 )
 
 
@@ -36,4 +38,4 @@ def quiet_libraries() -> None:
 
 def _worth_showing(record: logging.LogRecord) -> bool:
     # A logging filter: False drops the record.
-    return not record.getMessage().startswith(_LOG_LINES)
+    return _LOG_LINES.match(record.getMessage()) is None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import gc
 import os
 import queue
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -82,6 +84,9 @@ class LocalRunner:
                 reports, failures = _Schedule(run, self._max_parallel).work()
             finally:
                 observer.run_ended()
+                if "tensorflow" in sys.modules:
+                    # What TensorFlow leaves in cycles would be torn down with the interpreter, and complain.
+                    gc.collect()
         if failures:
             skipped = [report.node_id for report in reports if report.state is NodeState.SKIPPED]
             raise PipelineFailedError(failures, skipped) from failures[0]
