@@ -29,6 +29,7 @@ REQUIRES = [
     "apache-beam>=2.60,<3",
     "click>=8.1,<9",
     "dill>=0.3.8",  # imported by tfx_bsl and tensorflow_transform, which do not require it
+    "google-crc32c>=1.5,<2",  # checksums of TFRecords, in C; tfx-bsl brings it by way of apache-beam[gcp]
     "grpcio>=1.60,<2",
     "keras>=3.3,<4",
     "ml-metadata>=1.16,<1.22",

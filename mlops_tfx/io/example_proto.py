@@ -1,9 +1,10 @@
 """The messages of tf.train.Example, built without importing TensorFlow, and their canonical bytes.
 
 Canonical means: map entries sorted by the bytes of their keys, packed numbers, fields in order. TFX 1.16 gets these
-bytes from protobuf 3.20 with ``deterministic=True``. Later releases (upb) put ``delay_minutes`` before ``delay`` and other keys in
-order, so their bytes, and hence their splits, differ wherever one feature's name begins with another's. Here the order
-is ours, and the same under every release: the map is declared as the list of entries that it is on the wire.
+bytes from protobuf 3.20 with ``deterministic=True``. Later releases (upb) put ``delay_minutes`` before ``delay`` and
+other keys in order, so their bytes, and hence their splits, differ wherever one feature's name begins with another's.
+Here the order is ours, and the same under every release: the map is declared as the list of entries that it is on the
+wire.
 """
 
 from __future__ import annotations

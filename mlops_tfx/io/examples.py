@@ -135,7 +135,7 @@ def read_shard(
     if shard.file_format == PARQUET:
         batches = _read_parquet(shard, batch_rows, columns, schema)
     else:
-        batches = _read_tfrecord(shard, batch_rows, schema)
+        batches = _read_tfrecord(shard, batch_rows, columns, schema)
     return batches if columns is None else (_select(batch, columns) for batch in batches)
 
 
@@ -167,10 +167,12 @@ def _count_shard(shard: Shard) -> int:
     return tfrecord.count_records(shard.uri)
 
 
-def _read_tfrecord(shard: Shard, batch_rows: int, schema: Any) -> Iterator[pa.RecordBatch]:
+def _read_tfrecord(
+    shard: Shard, batch_rows: int, columns: Sequence[str] | None, schema: Any
+) -> Iterator[pa.RecordBatch]:
     from mlops_tfx.io import decode, tfrecord
 
-    decoder = decode.Decoder(schema)
+    decoder = decode.Decoder(schema, columns)
     for block in tfrecord.read_blocks(shard.uri, max_rows=batch_rows, max_bytes=BATCH_BYTES):
         yield decoder.decode(block, shard.uri)
 

@@ -1,7 +1,7 @@
 """Arrow columns to serialized tf.Examples, vectorised: no Python runs per row.
 
-The bytes equal ``tf.train.Example(...).SerializeToString(deterministic=True)``: map entries sorted by key, a null row a
-feature without a value (``Feature()``), an empty list a typed empty list. tfx_bsl's encoder writes the same messages
+The bytes are canonical (see example_proto.py): map entries sorted by key, a null row a feature without a value
+(``Feature()``), an empty list a typed empty list. tfx_bsl's encoder writes the same messages
 with map entries in an order that changes from process to process, which makes its bytes useless for hashing.
 
 How it works. Within one column, everything before the values (tags, lengths, the feature's name) depends only on the
