@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from mlops_tfx.errors import DataError
-from mlops_tfx.io import example_proto, parquet, tfrecord
+from mlops_tfx.io import example_proto, lockstep, parquet, tfrecord, wire
 from mlops_tfx.io import examples as examples_io
 from mlops_tfx.io.rows import Rows
 
@@ -25,8 +25,7 @@ def read_tfrecords(split: InputSplit) -> Iterator[Rows]:
     for path in split.files:
         blocks = tfrecord.read_blocks(path, max_rows=examples_io.BATCH_ROWS, max_bytes=examples_io.BATCH_BYTES)
         for block in blocks:
-            records = pa.array(_canonical(block, path), pa.binary())
-            yield Rows(records=records, where=path, first=block.first)
+            yield _rows(block, path)
 
 
 def read_parquet(split: InputSplit) -> Iterator[Rows]:
@@ -46,6 +45,16 @@ def count_rows(split: InputSplit, is_parquet: bool) -> int:
     if is_parquet:
         return sum(rows for path in split.files for rows, _ in parquet.row_groups(path))
     return sum(tfrecord.count_records(path) for path in split.files)
+
+
+def _rows(block: tfrecord.RecordBlock, path: str) -> Rows:
+    try:
+        batch = lockstep.decode_block(block)
+    except lockstep.IrregularError:
+        batch = None
+    if batch is not None and wire.is_ordered(batch.schema.names):
+        return Rows(batch, block.array(), path, block.first)
+    return Rows(batch, pa.array(_canonical(block, path), pa.binary()), path, block.first)
 
 
 def _canonical(block: tfrecord.RecordBlock, path: str) -> list[bytes]:

@@ -3,7 +3,8 @@
 It works when all rows have the same features in the same order, as in everything written by ExamplesWriter: then one
 position per row is enough, and each step (a tag, a length, a value) is one numpy operation over all rows. Whatever is
 otherwise raises IrregularError, and decode.py takes tfx_bsl's decoder. Nothing is guessed: every tag and every length
-is checked, so a block is either decoded exactly or refused.
+is checked, so a block is either decoded exactly or refused. What is decoded is canonical (example_proto.py) if the
+features are in order of their names, too.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from mlops_tfx.io import columns
-from mlops_tfx.io.tfrecord import RecordBlock
+from mlops_tfx.io.tfrecord import RecordBlock, cut
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -101,6 +102,7 @@ class _Reader:
         while len(rows):
             _expect(shift < 32)
             byte = self.raw[position[rows]].astype(np.int64)
+            _expect((byte > 0).all())  # a length is written with as few bytes as can be
             value[rows] += (byte - 1) << shift  # the continuation bit before it counts 1 << shift
             position[rows] += 1
             rows = rows[byte >= 0x80]
@@ -201,7 +203,8 @@ def _floats(reader: _Reader, position: Positions, end: Positions) -> tuple[pa.Ar
 def _spread(position: Positions, counts: Positions, step: int) -> Positions:
     """Positions of all values, when row i has ``counts[i]`` of them, one every ``step`` bytes."""
     firsts = np.cumsum(counts) - counts
-    return np.repeat(position - step * firsts, counts) + step * np.arange(int(counts.sum()))
+    places: Positions = np.repeat(position - step * firsts, counts) + step * np.arange(int(counts.sum()))
+    return places
 
 
 def _integers(reader: _Reader, position: Positions, end: Positions) -> tuple[pa.Array, Positions]:
@@ -212,6 +215,7 @@ def _integers(reader: _Reader, position: Positions, end: Positions) -> tuple[pa.
         words = reader.words[position] & mask
         # One value, if all bytes but the last have their high bit set.
         if np.array_equal(words & _HIGH_BITS, _HIGH_BITS & (mask >> np.uint64(8))):
+            _expect(((words > mask >> np.uint64(8)) | (sizes == 1)).all())
             return pa.array(_join_sevens(words, int(sizes.max())).view(np.int64)), np.ones(len(sizes), np.int64)
     return _many_integers(reader.raw[_spread(position, sizes, 1)], sizes)
 
@@ -231,6 +235,7 @@ def _many_integers(packed: NDArray[np.uint8], sizes: Positions) -> tuple[pa.Arra
     first = np.concatenate([[0], last[:-1] + 1])
     lengths = last - first + 1
     _expect(int(lengths.max()) <= 10)
+    _expect(((packed[last] > 0) | (lengths == 1)).all() and (packed[last[lengths == 10]] == 1).all())
     values = np.zeros(len(last), np.uint64)
     for index in range(int(lengths.max())):
         more = np.flatnonzero(lengths > index)
@@ -243,7 +248,7 @@ def _strings(reader: _Reader, position: Positions, end: Positions) -> tuple[pa.A
     size, position = reader.varint(reader.tag(position, _TAG_1))
     stop = position + size
     if np.array_equal(stop, end):
-        return _cut(reader.data, position, stop), np.ones(len(position), np.int64)
+        return cut(reader.data, position, stop), np.ones(len(position), np.int64)
     starts, stops = [position], [stop]
     owners = [np.arange(len(position))]
     rows = owners[0]
@@ -260,17 +265,8 @@ def _strings(reader: _Reader, position: Positions, end: Positions) -> tuple[pa.A
         owners.append(rows)
     owner = np.concatenate(owners)
     order = np.argsort(owner, kind="stable")
-    values = _cut(reader.data, np.concatenate(starts)[order], np.concatenate(stops)[order])
+    values = cut(reader.data, np.concatenate(starts)[order], np.concatenate(stops)[order])
     return values, np.bincount(owner)
-
-
-def _cut(data: bytes, starts: Positions, stops: Positions) -> pa.Array:
-    """Copies pieces of ``data``, which lie in order, out of an array that has them and what is between them in turn."""
-    edges = np.empty(2 * len(starts), np.int64)
-    edges[0::2], edges[1::2] = starts, stops
-    pieces = [None, pa.py_buffer(edges), pa.py_buffer(data)]
-    both = pa.Array.from_buffers(pa.large_binary(), len(edges) - 1, pieces)
-    return both.take(pa.array(np.arange(0, len(edges) - 1, 2)))
 
 
 _READERS: dict[int, Any] = {0x0A: _strings, 0x12: _floats, 0x1A: _integers}

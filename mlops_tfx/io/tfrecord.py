@@ -50,6 +50,18 @@ class RecordBlock:
         data = self.data
         return [data[a:b] for a, b in zip(self.starts.tolist(), self.stops.tolist(), strict=True)]
 
+    def array(self) -> pa.BinaryArray:
+        """The records as an Arrow array."""
+        return cut(self.data, self.starts, self.stops).cast(pa.binary())
+
+
+def cut(data: bytes, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> pa.LargeBinaryArray:
+    """Copies pieces of ``data``, which lie in order, out of an array that has them and what is between them in turn."""
+    edges = np.empty(2 * len(starts), np.int64)
+    edges[0::2], edges[1::2] = starts, stops
+    both = pa.Array.from_buffers(pa.large_binary(), len(edges) - 1, [None, pa.py_buffer(edges), pa.py_buffer(data)])
+    return both.take(pa.array(np.arange(0, len(edges) - 1, 2)))
+
 
 def read_blocks(uri: str, *, max_rows: int, max_bytes: int) -> Iterator[RecordBlock]:
     """Reads a file block by block; a block ends at ``max_rows`` records or ``max_bytes`` bytes, whichever is first.

@@ -14,6 +14,8 @@ Feature{bytes_list=1 | float_list=2 | int64_list=3}, lists{value=1, numbers pack
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,6 +56,12 @@ def encode_examples(batch: pa.RecordBatch) -> pa.BinaryArray:
     return _whole(
         [take_by_length(binary_lengths(features), lambda size: b"\x0a" + varint(size)), features], len(features)
     )
+
+
+def is_ordered(names: Sequence[str]) -> bool:
+    """Whether features are in the order in which canonical examples have them."""
+    keys = [name.encode() for name in names]
+    return all(before < after for before, after in itertools.pairwise(keys))
 
 
 def encode_feature(column: pa.Array) -> pa.BinaryArray:

@@ -60,9 +60,12 @@ def test_damaged_records_are_refused_or_decoded_as_tfx_bsl_does(batch: pa.Record
     else:
         record[place:place] = data.draw(st.binary(min_size=1, max_size=3))
     records[row] = bytes(record)
+    # What is accepted is right, and what is in order is canonical.
     with contextlib.suppress(lockstep.IrregularError):
         decoded = lockstep.decode_block(block_of(records))
         assert rows_of(decoded) == rows_of(general(records))
+        if wire.is_ordered(decoded.schema.names):
+            assert [example_proto.canonical_bytes(record) for record in records] == records
 
 
 def serialized(*features: tuple[str, str, list[object]]) -> bytes:
