@@ -67,7 +67,7 @@ def decode_records(records: Sequence[bytes], kinds: Mapping[str, str]) -> pa.Rec
 
 
 def _reason(message: str) -> str:
-    # TensorFlow puts the operation around what matters: "{{function_node ...}} Key: month ... [Op:ParseExampleV2] name:".
+    # TensorFlow puts the operation around what matters: "{{function_node ...}} Key: month ... [Op:ParseExampleV2]".
     text = re.sub(r"^\{\{.*?\}\} ", "", message).partition("[Op:")[0]
     return text.replace("Name: <unknown>, ", "").strip()[:500]
 
