@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mlops_tfx.errors import DataError
-from mlops_tfx.io import columns, lockstep, schemas
+from mlops_tfx.io import columns, lockstep, schemas, tf_decode
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,6 +29,8 @@ class Decoder:
         self._schema = schema
         wanted = names if schema is None else [feature.name for feature in schema.feature]
         self._wanted = None if wanted is None else frozenset(wanted)
+        # TensorFlow's parser is ten times as fast as tfx_bsl's, but only worth it where TensorFlow is there anyway.
+        self._kinds = tf_decode.feature_kinds(schema) if schema is not None and "tensorflow" in sys.modules else None
 
     def decode(self, block: RecordBlock, where: str = "") -> pa.RecordBatch:
         """Returns one row per record. Raises DataError if a record is not a tf.Example, or not as the schema says."""
@@ -40,14 +43,15 @@ class Decoder:
     def decode_records(self, records: list[bytes], where: str = "", first: int = 0) -> pa.RecordBatch:
         """The same for separate byte strings, in whatever order their features are."""
         try:
-            batch = columns.empty_to_null(self._general.DecodeBatch(records))
-        except (RuntimeError, ValueError) as error:
+            if self._kinds is not None:
+                return tf_decode.decode_records(records, self._kinds)
+            return columns.empty_to_null(self._general.DecodeBatch(records), keep_types=self._schema is not None)
+        except (RuntimeError, ValueError, DataError) as error:
             place = f"{where}, records {first} to {first + len(records) - 1}: " if where else ""
             raise DataError(f"{place}expected serialized tf.Examples: {error}") from error
-        return batch if self._schema is None else schemas.conform(batch, self._schema, where)
 
     @cached_property
     def _general(self) -> Any:
         from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
-        return ExamplesToRecordBatchDecoder(None)
+        return ExamplesToRecordBatchDecoder(None if self._schema is None else self._schema.SerializeToString())
