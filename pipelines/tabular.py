@@ -173,11 +173,15 @@ def default_eval_config(label: str, task: Task, slices: Sequence[str], threshold
 
 def _threshold(task: Task, threshold: float | None) -> PerSliceMetricThreshold:
     is_error = task == "regression"
-    bound = {} if threshold is None else {"upper_bound" if is_error else "lower_bound": threshold}
+    # A first model has nothing to be compared with. It must at least have a metric that is a number to be pushed.
+    value = GenericValueThreshold(lower_bound=0.0 if is_error or threshold is None else threshold)
+    if is_error and threshold is not None:
+        value.upper_bound = threshold
     # Equally good is good enough; rounding must not decide.
-    better = MetricDirection.LOWER_IS_BETTER if is_error else MetricDirection.HIGHER_IS_BETTER
-    change = GenericChangeThreshold(absolute=1e-6 if is_error else -1e-6, direction=better)
-    value = GenericValueThreshold(**bound) if bound else None
+    if is_error:
+        change = GenericChangeThreshold(relative=1e-6, direction=MetricDirection.LOWER_IS_BETTER)
+    else:
+        change = GenericChangeThreshold(absolute=-1e-6, direction=MetricDirection.HIGHER_IS_BETTER)
     # All rows together decide; a threshold without slicing specs would hold for every slice, the smallest too.
     return PerSliceMetricThreshold(
         slicing_specs=[SlicingSpec()], threshold=MetricThreshold(value_threshold=value, change_threshold=change)
