@@ -36,7 +36,8 @@ def preprocessing_fn(inputs):
     outputs = {name: tft.scale_to_z_score(tf.cast(dense(inputs[name], 0), tf.float32)) for name in NUMBERS}
     outputs.update({name: tft.bucketize(dense(inputs[name], 0), 4) for name in BUCKETS})
     for name in VOCABULARIES:
-        outputs[name] = tft.compute_and_apply_vocabulary(dense(inputs[name], ""), num_oov_buckets=1, vocab_filename=name)
+        text = dense(inputs[name], "")
+        outputs[name] = tft.compute_and_apply_vocabulary(text, num_oov_buckets=1, vocab_filename=name)
     return outputs
 """
 
@@ -48,7 +49,8 @@ data, out, schema_folder, module = sys.argv[1:5]
 examples, schema = artifacts.Examples(), artifacts.Schema()
 examples.uri, schema.uri = data, schema_folder
 examples.split_names = json.dumps(["train", "eval"])
-for name, value in (("tfx_version", "1.16.0"), ("payload_format", "FORMAT_TF_EXAMPLE"), ("file_format", "tfrecords_gzip")):
+properties = {"tfx_version": "1.16.0", "payload_format": "FORMAT_TF_EXAMPLE", "file_format": "tfrecords_gzip"}
+for name, value in properties.items():
     examples.set_string_custom_property(name, value)
 kinds = {"transform_graph": artifacts.TransformGraph, "transformed_examples": artifacts.Examples,
          "updated_analyzer_cache": artifacts.TransformCache, "pre_transform_schema": artifacts.Schema,
