@@ -36,7 +36,7 @@ class CsvExampleGen(Component):
     range_config: config.RangeConfig | None = None
     delimiter: str = ","
     column_names: tuple[str, ...] = ()
-    column_types: dict[str, str] = {}  # a parameter's default, never changed
+    column_types: dict[str, str] = {}  # noqa: RUF012  # the default of a parameter, never changed
     output_file_format: config.FileFormat = config.FileFormat.FORMAT_TFRECORDS_GZIP
 
     examples = Output(Examples)

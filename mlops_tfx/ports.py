@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from typing_extensions import Self
-
 from mlops_tfx.artifacts import Artifact
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from mlops_tfx.channel import BaseChannel
 
 A = TypeVar("A", bound=Artifact)

@@ -88,8 +88,8 @@ class LatestArtifactStrategy(ResolverStrategy):
 class LatestBlessedModelStrategy(ResolverStrategy):
     """The newest model that an Evaluator blessed, with its blessing; empty lists if there is none yet.
 
-    With a channel ``candidate`` the model about to be evaluated is passed over: run again without any change, a pipeline
-    then compares it with the same predecessor as before, which is a cache hit, and not with itself.
+    With a channel ``candidate`` the model about to be evaluated is passed over: run again without any change, a
+    pipeline then compares it with the same predecessor as before, which is a cache hit, and not with itself.
     """
 
     def resolve_artifacts(

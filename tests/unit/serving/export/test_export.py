@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras
-from tests.unit.serving.export.conftest import ROWS, SPECIES, Numbers
 
 from mlops_tfx.artifacts import TransformGraph
 from mlops_tfx.errors import ExportError
 from mlops_tfx.serving.export import export_model
+from tests.unit.serving.export.conftest import ROWS, SPECIES, Numbers
 
 Encode = Callable[[list[dict[str, Any]]], list[bytes]]
 WEIGHTS = {"number_xf": 0.5, "word_xf": 1.0, "odd_xf": 0.25, "required_xf": -0.125}
