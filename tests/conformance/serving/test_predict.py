@@ -83,8 +83,12 @@ def test_equals_the_model_in_process(stub: Any, half_plus_two: Path) -> None:
     np.testing.assert_allclose(answer, in_process.numpy(), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16",
-                                  "uint32", "uint64", "bool", "string", "half", "bfloat16", "complex64", "complex128"])  # fmt: skip
+_DTYPES = (
+    "float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool string half bfloat16 complex64 complex128"
+)
+
+
+@pytest.mark.parametrize("name", _DTYPES.split())
 @pytest.mark.parametrize("shape", [(), (3,), (2, 2), (0,)])
 def test_every_dtype_comes_back(kinds_stub: Any, name: str, shape: tuple[int, ...]) -> None:
     dtype = tf.as_dtype(name)
