@@ -267,6 +267,6 @@ def _check_variables(prefix: str) -> None:
             name = key.removesuffix("/.ATTRIBUTES/VARIABLE_VALUE")
             raise UserCodeError(
                 f"the model that run_fn wrote is broken: variable {name!r} of shape {value.shape} has {bad} values "
-                "that are NaN or infinite, so the loss was too; look for a division by zero or a logarithm of zero in the "
-                "features, lower the learning rate, or stop early with keras.callbacks.TerminateOnNaN"
+                "that are NaN or infinite, as the loss was; look for a division by zero or a logarithm of zero in "
+                "the features, lower the learning rate, or stop early with keras.callbacks.TerminateOnNaN"
             )

@@ -78,7 +78,7 @@ def tabular_pipeline(
     Args:
         name: the pipeline's name.
         data: a folder of CSV files with the same header.
-        label: the column to predict.
+        label: the column to predict; no row may lack it.
         task: ``binary`` (a label of 0 and 1), ``multiclass`` or ``regression``.
         pipeline_root: folder for all outputs.
         push_to: folder for the pushed versions of the model.

@@ -204,6 +204,8 @@ DRAWS_WEIGHTS = {
 }
 
 
+# tf_keras draws its seeds as random.randint(1, 1e9), with a float.
+@pytest.mark.filterwarnings("ignore:non-integer arguments to randrange:DeprecationWarning")
 @pytest.mark.parametrize("source", DRAWS_WEIGHTS.values(), ids=DRAWS_WEIGHTS)
 def test_two_runs_draw_the_same_weights(tmp_path: pathlib.Path, examples: Examples, source: str) -> None:
     import tensorflow as tf
