@@ -177,8 +177,11 @@ def _threshold(task: Task, threshold: float | None) -> PerSliceMetricThreshold:
     is_error = task == "regression"
     bound = _ANY_MODEL[task] if threshold is None else threshold
     # Equally good is good enough; rounding must not decide.
-    better = MetricDirection.LOWER_IS_BETTER if is_error else MetricDirection.HIGHER_IS_BETTER
-    change = GenericChangeThreshold(absolute=1e-6 if is_error else -1e-6, direction=better)
+    if is_error:
+        # Relative, since the error has the unit of the label, squared.
+        change = GenericChangeThreshold(relative=1e-6, direction=MetricDirection.LOWER_IS_BETTER)
+    else:
+        change = GenericChangeThreshold(absolute=-1e-6, direction=MetricDirection.HIGHER_IS_BETTER)
     # Without any value threshold a first model, which has no other to be compared with, would not be judged at all.
     value = GenericValueThreshold(**{"upper_bound" if is_error else "lower_bound": bound})
     # All rows together decide; a threshold without slicing specs would hold for every slice, the smallest too.

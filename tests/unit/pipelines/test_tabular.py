@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -124,10 +125,17 @@ def test_evaluation_of_each_task(
     assert change.direction == direction
 
 
-def test_without_a_threshold_only_the_change_counts() -> None:
-    config = default_eval_config("y", "binary", [], None)
+@pytest.mark.parametrize(
+    ("task", "lower", "upper"), [("binary", 0.5, None), ("multiclass", 0.0, None), ("regression", None, math.inf)]
+)
+def test_without_a_threshold_a_first_model_is_judged_all_the_same(
+    task: Any, lower: float | None, upper: float | None
+) -> None:
+    config = default_eval_config("y", task, [], None)
     (decisive,) = config.metrics_specs[0].metrics[0].per_slice_thresholds
-    assert decisive.threshold is not None and decisive.threshold.value_threshold is None
+    assert decisive.threshold is not None and decisive.threshold.value_threshold is not None
+    value = decisive.threshold.value_threshold
+    assert (value.lower_bound, value.upper_bound) == (lower, upper)
 
 
 def test_an_unknown_task_is_an_error_that_shows_the_near_one() -> None:
