@@ -45,6 +45,7 @@ _METRICS: Mapping[str, Sequence[str]] = {
     "multiclass": ("SparseCategoricalAccuracy", "SparseCategoricalCrossentropy"),
     "regression": ("MeanSquaredError", "MeanAbsoluteError"),
 }
+_ANY_MODEL: Mapping[str, float] = {"binary": 0.5, "multiclass": 0.0, "regression": float("inf")}
 _DEFAULTS = "mlops_tfx.pipelines"
 
 
@@ -83,7 +84,8 @@ def tabular_pipeline(
         push_to: folder for the pushed versions of the model.
         ignore: columns that are no features.
         slices: columns by whose values the evaluation is sliced.
-        threshold: the least AUC (binary) or accuracy (multiclass), or the largest squared error (regression), with
+        threshold: the least AUC (binary; default 0.5, as good as chance) or accuracy (multiclass; default 0), or the
+            largest squared error (regression; by default any), with
             which a model is pushed. A model that is worse than the last one pushed is not pushed in any case.
         schema_file: a schema to hold the data against, in place of one that is inferred from them.
         preprocessing_fn: a module file that defines it, its dotted path, or the function.
@@ -173,15 +175,15 @@ def default_eval_config(label: str, task: Task, slices: Sequence[str], threshold
 
 def _threshold(task: Task, threshold: float | None) -> PerSliceMetricThreshold:
     is_error = task == "regression"
-    # A first model has nothing to be compared with. It must at least have a metric that is a number to be pushed.
-    value = GenericValueThreshold(lower_bound=0.0 if is_error or threshold is None else threshold)
-    if is_error and threshold is not None:
-        value.upper_bound = threshold
+    bound = _ANY_MODEL[task] if threshold is None else threshold
     # Equally good is good enough; rounding must not decide.
     if is_error:
+        # Relative, since the error has the unit of the label, squared.
         change = GenericChangeThreshold(relative=1e-6, direction=MetricDirection.LOWER_IS_BETTER)
     else:
         change = GenericChangeThreshold(absolute=-1e-6, direction=MetricDirection.HIGHER_IS_BETTER)
+    # Without any value threshold a first model, which has no other to be compared with, would not be judged at all.
+    value = GenericValueThreshold(**{"upper_bound" if is_error else "lower_bound": bound})
     # All rows together decide; a threshold without slicing specs would hold for every slice, the smallest too.
     return PerSliceMetricThreshold(
         slicing_specs=[SlicingSpec()], threshold=MetricThreshold(value_threshold=value, change_threshold=change)

@@ -14,6 +14,8 @@ from mlops_tfx.components.evaluator import read_metrics
 from mlops_tfx.io.examples import count_rows, read_batches
 from mlops_tfx.serving.local import serve
 
+# pandas 1.5 calls a function that NumPy 1.25 deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:np.find_common_type is deprecated:DeprecationWarning")
 NODES = ("CsvExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "Transform", "Trainer",
          "latest_blessed_model", "Evaluator", "Pusher")  # fmt: skip
 FORBIDDEN = {"dep_time", "dep_delay", "arr_time", "arr_delay", "air_time", "tailnum"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -104,7 +105,7 @@ def test_anomalies_stop_what_follows_only_when_asked_to() -> None:
     [
         ("binary", "AUC", 0.7, None, MetricDirection.HIGHER_IS_BETTER),
         ("multiclass", "SparseCategoricalAccuracy", 0.7, None, MetricDirection.HIGHER_IS_BETTER),
-        ("regression", "MeanSquaredError", 0.0, 0.7, MetricDirection.LOWER_IS_BETTER),
+        ("regression", "MeanSquaredError", None, 0.7, MetricDirection.LOWER_IS_BETTER),
     ],
 )
 def test_evaluation_of_each_task(
@@ -124,13 +125,17 @@ def test_evaluation_of_each_task(
     assert change.direction == direction
 
 
-@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
-def test_without_a_threshold_a_first_model_needs_only_a_metric_that_is_a_number(task: Any) -> None:
+@pytest.mark.parametrize(
+    ("task", "lower", "upper"), [("binary", 0.5, None), ("multiclass", 0.0, None), ("regression", None, math.inf)]
+)
+def test_without_a_threshold_a_first_model_is_judged_all_the_same(
+    task: Any, lower: float | None, upper: float | None
+) -> None:
     config = default_eval_config("y", task, [], None)
     (decisive,) = config.metrics_specs[0].metrics[0].per_slice_thresholds
     assert decisive.threshold is not None and decisive.threshold.value_threshold is not None
     value = decisive.threshold.value_threshold
-    assert (value.lower_bound, value.upper_bound) == (0.0, None)
+    assert (value.lower_bound, value.upper_bound) == (lower, upper)
 
 
 def test_an_unknown_task_is_an_error_that_shows_the_near_one() -> None:
