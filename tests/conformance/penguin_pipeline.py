@@ -23,7 +23,7 @@ feature {
 def nodes(folder: Path) -> list[Node]:
     """Returns fresh nodes that read data below ``folder``, which are written if they are not there."""
     if not (folder / "csv").exists():
-        _write_inputs(folder)
+        write_inputs(folder)
     chain = tabular_pipeline(
         name="chain",
         data=folder / "csv",
@@ -37,7 +37,8 @@ def nodes(folder: Path) -> list[Node]:
     return [*chain.nodes, records, ImportSchemaGen(schema_file=str(folder / "schema.pbtxt"))]
 
 
-def _write_inputs(folder: Path) -> None:
+def write_inputs(folder: Path) -> None:
+    """Writes the penguins as CSV, one column of theirs as TFRecord, and a schema."""
     import tensorflow as tf
 
     (folder / "schema.pbtxt").write_text(SCHEMA)
