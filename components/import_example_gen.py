@@ -46,9 +46,7 @@ class ImportExampleGen(Component):
     def cache_ingredients(self) -> Mapping[str, str]:
         from mlops_tfx.io import inputs
 
-        found = inputs.find_input(self.input_base, self.input_config)
-        digests = inputs.content_digests(path for split in found for path in split.files)
-        return {f"file {path}": digest for path, digest in digests.items()}
+        return inputs.ingredients(inputs.find_input(self.input_base, self.input_config))
 
     def run(self) -> None:
         from mlops_tfx.io import import_files, ingest, inputs, partition

@@ -9,10 +9,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mlops_tfx.execution.observer import NodeReport, NodeState, Observer, SilentObserver, Step
+    from mlops_tfx.execution.observer import NodeReport, NodeState, Observer, Step
     from mlops_tfx.execution.runner import LocalRunner, Runner, RunResult
 
-__all__ = ["LocalRunner", "NodeReport", "NodeState", "Observer", "RunResult", "Runner", "SilentObserver", "Step"]
+__all__ = ["LocalRunner", "NodeReport", "NodeState", "Observer", "RunResult", "Runner", "Step"]
 
 _IN_RUNNER = {"LocalRunner", "RunResult", "Runner"}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Protocol
 
 
 class NodeState(enum.Enum):
@@ -48,8 +47,8 @@ class NodeReport:
     message: str = ""
 
 
-class Observer(Protocol):
-    """Listens to a run. Methods are called from the threads that run nodes."""
+class Observer:
+    """Listens to a run: define the methods of the events you want. They are called from the threads that run nodes."""
 
     def run_started(self, pipeline_name: str, run_id: str, node_ids: list[str]) -> None:
         """Called once, before the first node."""
@@ -71,28 +70,3 @@ class Observer(Protocol):
 
     def run_ended(self) -> None:
         """Called once, after the last node, however the run ended."""
-
-
-class SilentObserver:
-    """Hears everything and does nothing; a base for observers that need only some events."""
-
-    def run_started(self, pipeline_name: str, run_id: str, node_ids: list[str]) -> None:
-        """Does nothing."""
-
-    def node_started(self, node_id: str) -> None:
-        """Does nothing."""
-
-    def step_done(self, node_id: str, step: Step) -> None:
-        """Does nothing."""
-
-    def rows_reported(self, node_id: str, rows: int) -> None:
-        """Does nothing."""
-
-    def logged(self, node_id: str, text: str) -> None:
-        """Does nothing."""
-
-    def node_ended(self, report: NodeReport) -> None:
-        """Does nothing."""
-
-    def run_ended(self) -> None:
-        """Does nothing."""

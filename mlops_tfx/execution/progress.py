@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from mlops_tfx.execution.observer import NodeReport, NodeState, Observer, SilentObserver
+from mlops_tfx.execution.observer import NodeReport, NodeState, Observer
 
 _STYLES = {
     NodeState.WAITING: "dim",
@@ -52,7 +52,7 @@ def print_reports(reports: Sequence[NodeReport], title: str | None = None, strea
     console.print(table, width=max(console.width, console.measure(table).maximum))
 
 
-class PlainLines(SilentObserver):
+class PlainLines(Observer):
     """One line per event, for logs."""
 
     def __init__(self, stream: IO[str]) -> None:
@@ -82,7 +82,7 @@ class PlainLines(SilentObserver):
         self._line(f"{report.node_id}: {report.state.value} in {report.seconds:.1f} s{rows}{message}")
 
 
-class LiveTable(SilentObserver):
+class LiveTable(Observer):
     """A table that is redrawn while the run goes on; log lines and errors scroll above it."""
 
     def __init__(self, stream: IO[str]) -> None:

@@ -73,6 +73,12 @@ def _fingerprint(split: InputSplit) -> str:
     )
 
 
+def ingredients(splits: Iterable[InputSplit]) -> dict[str, str]:
+    """What a result depends on that reads these files: their content, by path."""
+    digests = content_digests(path for split in splits for path in split.files)
+    return {f"file {path}": digest for path, digest in digests.items()}
+
+
 def content_digests(paths: Iterable[str]) -> dict[str, str]:
     """SHA-256 of every file, by path, several files at a time."""
     names = list(paths)

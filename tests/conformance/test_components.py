@@ -20,7 +20,7 @@ from mlops_tfx.artifacts import Artifact
 from mlops_tfx.channel import Channel
 from mlops_tfx.component import Component
 from mlops_tfx.errors import MlopsTfxError, PipelineFailedError, WiringError
-from mlops_tfx.execution import LocalRunner, SilentObserver
+from mlops_tfx.execution import LocalRunner, Observer
 from mlops_tfx.metadata import ExecutionState, MetadataStore
 from mlops_tfx.pipeline import Pipeline
 from mlops_tfx.resolvers import Importer
@@ -54,7 +54,7 @@ class World:
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     folder = tmp_path_factory.mktemp("conformance")
     pipeline = Pipeline("conformance", folder / "root", components=nodes(folder))
-    result = LocalRunner(observer=SilentObserver()).run(pipeline)
+    result = LocalRunner(observer=Observer()).run(pipeline)
     return World(folder, pipeline, result.outputs)
 
 
@@ -139,7 +139,7 @@ def test_bound_component_pickles(component: type[Component], world: World) -> No
 
 def test_second_run_is_cached(world: World) -> None:
     again = Pipeline("conformance", world.folder / "root", components=nodes(world.folder))
-    result = LocalRunner(observer=SilentObserver()).run(again)
+    result = LocalRunner(observer=Observer()).run(again)
     states = {report.node_id: report.state.value for report in result.reports}
     assert {states[world.node(component).id] for component in EXPORTED} == {"cached"}
     for component in EXPORTED:
@@ -183,7 +183,7 @@ def test_missing_payload_fails_clearly_and_leaves_nothing(
     made, importers = _broken(component, world, str(tmp_path / "empty"))
     root = tmp_path / "root"
     with pytest.raises(PipelineFailedError) as caught:
-        LocalRunner(observer=SilentObserver()).run(Pipeline("broken", root, components=[*importers, made]))
+        LocalRunner(observer=Observer()).run(Pipeline("broken", root, components=[*importers, made]))
     (failure,) = caught.value.failures
     assert failure.node_id == made.id
     assert isinstance(failure.__cause__, MlopsTfxError), f"an error of ours, not {failure.__cause__!r}"

@@ -12,7 +12,7 @@ import pytest
 from mlops_tfx.components import CsvExampleGen
 from mlops_tfx.components.evaluator import read_metrics
 from mlops_tfx.config import FileFormat
-from mlops_tfx.execution import LocalRunner, SilentObserver
+from mlops_tfx.execution import LocalRunner, Observer
 from mlops_tfx.io.protos import STATISTICS_FILE, read_statistics
 from mlops_tfx.pipelines.tabular import tabular_pipeline
 from tests.conformance.penguin_pipeline import write_inputs
@@ -28,7 +28,7 @@ def run(folder: Path, file_format: FileFormat) -> Any:
         push_to=folder / file_format.name / "serving",
         example_gen=CsvExampleGen(input_base=str(folder / "csv"), output_file_format=file_format),
     )
-    return LocalRunner(observer=SilentObserver()).run(pipeline).outputs
+    return LocalRunner(observer=Observer()).run(pipeline).outputs
 
 
 @pytest.fixture(scope="module")

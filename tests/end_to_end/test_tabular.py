@@ -10,7 +10,7 @@ import pytest
 
 from mlops_tfx.components.evaluator import read_metrics
 from mlops_tfx.execution import LocalRunner
-from mlops_tfx.execution.observer import SilentObserver
+from mlops_tfx.execution.observer import Observer
 from mlops_tfx.pipelines.tabular import tabular_pipeline
 
 ROWS = 3000
@@ -54,7 +54,7 @@ def test_a_regression_with_gaps_in_the_features(tmp_path: Path) -> None:
         push_to=tmp_path / "serving",
         slices=["district"],
     )
-    result = LocalRunner(observer=SilentObserver()).run(pipeline)
+    result = LocalRunner(observer=Observer()).run(pipeline)
     rows = read_metrics(result.outputs["Evaluator"]["evaluation"][0].uri)
     error = next(r["value"] for r in rows if r["slice"] == "Overall" and r["metric"] == "mean_squared_error")
     # A thousand rows hold some 33 of the costly gaps, so the measured error varies; prices vary 25 times as much.

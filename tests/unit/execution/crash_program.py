@@ -8,7 +8,7 @@ import sys
 
 from mlops_tfx.artifacts import Examples, Model
 from mlops_tfx.component import Component, Input, Output
-from mlops_tfx.execution import LocalRunner, SilentObserver
+from mlops_tfx.execution import LocalRunner, Observer
 from mlops_tfx.pipeline import Pipeline
 
 
@@ -36,7 +36,7 @@ class Train(Component):
                 file.write(name)
 
 
-class Killer(SilentObserver):
+class Killer(Observer):
     """Kills the process, as the machine would."""
 
     def __init__(self, node_id: str, step: int) -> None:

@@ -13,7 +13,7 @@ from mlops_tfx.channel import Channel
 from mlops_tfx.component import Component, Input, InputArtifact, OptionalInput, Output, OutputDict, Parameter, component
 from mlops_tfx.connection import SqliteConnection
 from mlops_tfx.errors import ConfigError, NodeFailedError, PipelineFailedError, UserCodeError
-from mlops_tfx.execution import LocalRunner, NodeState, SilentObserver, Step
+from mlops_tfx.execution import LocalRunner, NodeState, Observer, Step
 from mlops_tfx.execution.explain import explain
 from mlops_tfx.execution.reports import reports_of_run
 from mlops_tfx.metadata import MetadataStore
@@ -76,7 +76,7 @@ class Push(Component):
 
 def run(root, *nodes, **options):
     pipeline = Pipeline("p", str(root), components=nodes, **options)
-    return LocalRunner(observer=SilentObserver()).run(pipeline)
+    return LocalRunner(observer=Observer()).run(pipeline)
 
 
 def states(result):
@@ -188,7 +188,7 @@ def test_independent_nodes_run_at_the_same_time(tmp_path):
         return {"name": name}
 
     nodes = Meet(name="a").with_id("A"), Meet(name="b").with_id("B")
-    result = LocalRunner(max_parallel_nodes=2, observer=SilentObserver()).run(
+    result = LocalRunner(max_parallel_nodes=2, observer=Observer()).run(
         Pipeline("p", str(tmp_path), components=nodes)
     )
     assert set(states(result).values()) == {"complete"}
@@ -289,7 +289,7 @@ def test_error_in_fingerprint_is_recorded(tmp_path):
 def test_steps_come_in_order(tmp_path):
     seen = []
 
-    class Listener(SilentObserver):
+    class Listener(Observer):
         def step_done(self, node_id, step):
             seen.append((node_id, step))
 
