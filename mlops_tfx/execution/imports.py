@@ -9,8 +9,11 @@ import os
 import site
 import sys
 import sysconfig
+import threading
 from collections.abc import Iterator
 
+# CPython 3.11 counts the recursion of all its parsing threads together, and raises SystemError when two overlap.
+_PARSING = threading.Lock()
 _FRAMEWORK = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -73,7 +76,7 @@ def _imported_files(path: str) -> Iterator[str]:
 
 def _imported_names(path: str, package: str) -> list[str]:
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb") as file, _PARSING:
             tree = ast.parse(file.read(), filename=path)
     except (SyntaxError, ValueError, FileNotFoundError):
         return []  # loading the file will say what is wrong with it

@@ -45,7 +45,9 @@ class ReadExamples(beam.PTransform):
 
     def expand(self, pipeline: Any) -> Any:
         """Applies the transform to a pipeline."""
-        shards = pipeline | "Shards" >> beam.Create(self._shards, reshuffle=False) | "Spread" >> beam.Reshuffle()
+        # Grouping by number spreads shards over the workers, like Reshuffle, but always in the same order.
+        numbered = pipeline | "Shards" >> beam.Create(list(enumerate(self._shards)), reshuffle=False)
+        shards = numbered | "Spread" >> beam.GroupByKey() | "Shard" >> beam.FlatMapTuple(lambda number, group: group)
         return shards | "Read" >> beam.ParDo(self._read).with_output_types(pa.RecordBatch)
 
 
