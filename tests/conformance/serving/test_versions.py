@@ -197,10 +197,10 @@ def test_waiting_says_why_there_is_nothing(start: Start, base: Path) -> None:
     (base / "5").mkdir()
     server = start()
     with pytest.raises(
-        ModelUnavailableError, match="cannot be loaded: version 5: NOT_FOUND: Could not find SavedModel"
+        ModelUnavailableError, match=r"cannot be loaded: version 5: NOT_FOUND: Could not find SavedModel"
     ):
         server.wait_until_available(TIMEOUT)
-    with pytest.raises(ModelUnavailableError, match="version 6 at .* is not available after 0.05 s"):
+    with pytest.raises(ModelUnavailableError, match=r"version 6 at .* is not available after 0.05 s"):
         server.wait_until_available(0.05, version=6)
 
 
@@ -210,11 +210,11 @@ def test_client_waits_and_gives_up(start: Start, base: Path, push: Any) -> None:
     server = start(max_num_load_retries=0)
     with Client(server.address) as client:
         with pytest.raises(
-            ServingError, match="DEADLINE_EXCEEDED: model 'm' .* NOT_FOUND: Could not find any versions"
+            ServingError, match=r"DEADLINE_EXCEEDED: model 'm' .* NOT_FOUND: Could not find any versions"
         ):
             client.wait_until_available("m", timeout=0.1)
         (base / "4").mkdir()
-        with pytest.raises(ServingError, match="NOT_FOUND: version 4: Could not find SavedModel"):
+        with pytest.raises(ServingError, match=r"NOT_FOUND: version 4: Could not find SavedModel"):
             client.wait_until_available("m", timeout=TIMEOUT)
         push(5)
         server.wait_until_available(TIMEOUT, version=5)
