@@ -83,5 +83,5 @@ class Signature:
 def _decode(alias: str, proto: Any) -> Any:
     try:
         return tensors.decode(proto)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise statuses.tensor_parsing(alias) from error

@@ -64,32 +64,33 @@ def decode(proto: Any) -> Any:
     if dtype == types_pb2.DT_STRING:
         return _decode_strings(proto, count).reshape(shape)
     if dtype in _HALF:
-        bits = _decode_numbers(proto, np.dtype(np.uint16), np.dtype(np.uint16), "half_val", count)
-        return bits.view(_HALF[dtype]).reshape(shape)
+        return _decode_numbers(proto, _HALF[dtype], np.dtype(np.uint16), "half_val", count).reshape(shape)
     if dtype in _COMPLEX:
-        numpy_dtype, part, field = _COMPLEX[dtype]
-        if proto.tensor_content:
-            return _decode_numbers(proto, numpy_dtype, numpy_dtype, field, count).reshape(shape)
-        return _decode_numbers(proto, part, part, field, 2 * count).view(numpy_dtype).reshape(shape)
+        return _decode_numbers(proto, *_COMPLEX[dtype], count).reshape(shape)
     raise ValueError(f"dtype {dtype} is not supported")
 
 
-def _decode_numbers(proto: Any, dtype: Any, item: Any, field: str, count: int) -> Any:
+def _decode_numbers(proto: Any, dtype: Any, part: Any, field: str, count: int) -> Any:
+    # `part` is the dtype of the typed field's values, which are halves of complex numbers and bits of short floats.
     content = proto.tensor_content
     if content:
-        if len(content) != count * item.itemsize:
-            raise ValueError(f"{len(content)} bytes for {count} values of {item}")
+        if len(content) != count * dtype.itemsize:
+            raise ValueError(f"{len(content)} bytes for {count} values of {dtype}")
         return np.frombuffer(content, dtype)
     values = getattr(proto, field)
-    given = len(values)
+    array = np.fromiter(values, part, len(values))
+    if part is not dtype:
+        parts = dtype.itemsize // part.itemsize
+        array = array[: len(array) // parts * parts].view(dtype)
+    given = len(array)
     if given == count:
-        return np.fromiter(values, dtype, given)
+        return array
     if given > count:
-        return np.fromiter(values, dtype, given)[:count]
-    _check_filled(count * item.itemsize)
-    array = np.full(count, values[-1] if given else 0, dtype)
-    array[:given] = np.fromiter(values, dtype, given)
-    return array
+        return array[:count]
+    _check_filled(count * dtype.itemsize)
+    filled = np.full(count, array[-1] if given else 0, dtype)
+    filled[:given] = array
+    return filled
 
 
 def _decode_strings(proto: Any, count: int) -> Any:

@@ -1,0 +1,80 @@
+"""Flags, options and the names of version folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlops_tfx.serving.server import ModelServer, ServerOptions, folders
+from mlops_tfx.serving.server.flags import parse_flags
+
+
+def test_defaults_are_those_of_tensorflow_model_server() -> None:
+    options = parse_flags(["--model_base_path=/m"])
+    assert (options.port, options.model_name, options.file_system_poll_wait_seconds) == (8500, "default", 1.0)
+    assert (options.max_num_load_retries, options.load_retry_interval_micros) == (5, 60_000_000)
+    assert options.saved_model_tags == ("serve",)
+
+
+def test_flags() -> None:
+    options = parse_flags(["--port=0", "--model_name", "m", "--model_base_path=/m", "--saved_model_tags=serve,gpu"])
+    expected = ServerOptions(model_name="m", model_base_path="/m", port=0, saved_model_tags=("serve", "gpu"))
+    assert options == expected
+
+
+@pytest.mark.parametrize(
+    ("flags", "text"),
+    [
+        ([], "Both server_options.model_base_path and server_options.model_config_file are empty!"),
+        (["--model_base_path=m"], "Expected model default to have an absolute path or URI; got base_path()=m"),
+        (["--model_base_path=/m", "--port=x"], "argument --port: invalid int value: 'x'"),
+        (["--model_base_path=/m", "--port=70000"], "expected a port from 0 to 65535, received port=70000"),
+        (["--model_base_path=/m", "--model_nam=x"], "unknown flag '--model_nam'; did you mean --model_name?"),
+        (["--model_base_path=/m", "--rest_api_port=8501"], "unknown flag '--rest_api_port'; known flags: --port,"),
+    ],
+)
+def test_wrong_flags(flags: list[str], text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse_flags(flags)
+    assert caught.value.code == 2
+    assert text in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"model_base_path": "/m", "model_name": ""}, "expected a model name"),
+        ({"model_base_path": "/m", "grpc_max_threads": 0}, "received grpc_max_threads=0"),
+        ({"model_base_path": "/m", "saved_model_tags": ()}, "expected at least one tag"),
+        ({"model_base_path": ""}, "received model_base_path=''"),
+    ],
+)
+def test_wrong_options(settings: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        ModelServer(**settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [("1", 1), ("00000123", 123), ("-1", -1), ("9223372036854775807", 2**63 - 1), ("9223372036854775808", None),
+     ("1.5", None), ("v1", None), ("", None), ("1_000", None), ("5.incomplete-ab", None)],
+)  # fmt: skip
+def test_version_names(name: str, version: int | None) -> None:
+    assert folders.parse_version(name) == version
+
+
+def test_fingerprints_tell_a_folder_that_changes(tmp_path: Path) -> None:
+    (tmp_path / "variables").mkdir()
+    first = folders.fingerprint(str(tmp_path))
+    (tmp_path / "variables" / "data").write_bytes(b"12")
+    second = folders.fingerprint(str(tmp_path))
+    (tmp_path / "variables" / "data").write_bytes(b"123")
+    assert len({first, second, folders.fingerprint(str(tmp_path))}) == 3
+    assert folders.fingerprint(str(tmp_path)) == folders.fingerprint(str(tmp_path))
+
+
+def test_missing_base_path(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="nowhere"):
+        folders.list_versions(str(tmp_path / "nowhere"))
