@@ -54,7 +54,8 @@ def export_model(
             that takes the raw features themselves; then ``schema`` is needed.
         destination: the folder to write, for example ``fn_args.serving_model_dir``. What is there is replaced.
         label_key: the label or labels, by raw or by transformed name. Requests need not have them; in
-            ``transform_features`` they are transformed if present (an absent one counts as NaN, -1 or ``""``).
+            ``transform_features`` they are transformed if present (an absent one of fixed length counts as NaN, -1
+            or ``""``).
         exclude: further raw features that exist in training only, such as an example weight.
         class_vocabulary: the names of the classes in the order of the model's output, or the name of a vocabulary of
             the transform graph. Adds the outputs ``classes`` (string ``[rows]``, the most probable class) and

@@ -1,0 +1,198 @@
+"""Exporting and serving a small Keras model of 17 raw features: seconds, milliseconds, requests a second.
+
+    python benchmarks/serving.py [--requests 2000]
+
+The server runs in a process of its own; client and server share the machine. "In process" is the same request without
+gRPC: by the server's session, and by ``tf.saved_model.load``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+sys.path.insert(0, os.getcwd())
+
+IN_FLIGHT = 64
+NUMBERS = [f"number{i}" for i in range(8)]
+WORDS = [f"word{i}" for i in range(4)]
+COUNTS = [f"count{i}" for i in range(4)]
+ROW: dict[str, Any] = {
+    **{name: index / 10 for index, name in enumerate(NUMBERS)},
+    **dict.fromkeys(WORDS, "a"),
+    **{name: index for index, name in enumerate(COUNTS)},
+    "required": 0.5,
+}
+
+
+def transform(folder: str) -> None:
+    """Writes a transform graph: z-scores, vocabularies and buckets."""
+    import apache_beam as beam
+    import tensorflow as tf
+    import tensorflow_transform as tft
+    import tensorflow_transform.beam as tft_beam
+    from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
+
+    def dense(sparse: Any, default: Any) -> Any:
+        return tf.squeeze(tf.sparse.to_dense(sparse, default), axis=1)
+
+    def preprocessing_fn(inputs: dict[str, Any]) -> dict[str, Any]:
+        outputs = {name: tft.scale_to_z_score(dense(inputs[name], 0.0)) for name in NUMBERS}
+        for name in WORDS:
+            outputs[name] = tft.compute_and_apply_vocabulary(dense(inputs[name], ""), num_oov_buckets=1)
+        outputs.update({name: tft.bucketize(dense(inputs[name], 0), 4) for name in COUNTS})
+        return {**outputs, "required": inputs["required"], "label": inputs["label"]}
+
+    spec = {name: tf.io.VarLenFeature(tf.float32) for name in NUMBERS}
+    spec.update({name: tf.io.VarLenFeature(tf.string) for name in WORDS})
+    spec.update({name: tf.io.VarLenFeature(tf.int64) for name in COUNTS})
+    spec["required"] = tf.io.FixedLenFeature([], tf.float32)
+    spec["label"] = tf.io.FixedLenFeature([], tf.int64)
+    rows = [example_row(index) for index in range(200)]
+    metadata = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(spec))
+    with tft_beam.Context(temp_dir=tempfile.mkdtemp(dir=os.path.dirname(folder))), beam.Pipeline() as pipeline:
+        data = pipeline | beam.Create(rows)
+        transform_fn = (data, metadata) | tft_beam.AnalyzeDataset(preprocessing_fn)
+        _ = transform_fn | tft_beam.WriteTransformFn(folder)
+        _ = metadata | tft_beam.WriteMetadata(os.path.join(folder, "metadata"), pipeline=pipeline)
+
+
+def example_row(index: int) -> dict[str, Any]:
+    word = [b"a", b"b", b"c"][index % 3]
+    row: dict[str, Any] = {name: [index * 0.1] for name in NUMBERS}
+    row.update({name: [word] for name in WORDS})
+    row.update({name: [index % 10] for name in COUNTS})
+    return {**row, "required": 1.0, "label": index % 2}
+
+
+def build_model() -> Any:
+    """A Keras model of embeddings and numbers."""
+    import keras
+
+    inputs, parts = {}, []
+    for name in [*NUMBERS, *WORDS, *COUNTS, "required"]:
+        is_category = name in WORDS + COUNTS
+        inputs[name] = keras.Input((1,), name=name, dtype="int64" if is_category else "float32")
+        parts.append(
+            keras.layers.Flatten()(keras.layers.Embedding(6, 4)(inputs[name])) if is_category else inputs[name]
+        )
+    hidden = keras.layers.Dense(32, activation="relu")(keras.layers.Concatenate()(parts))
+    return keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(hidden))
+
+
+def quantiles(ask: Callable[[], Any], times: int) -> str:
+    """Median and 99th percentile of a call, in milliseconds."""
+    seconds = []
+    for index in range(times + 100):
+        start = time.perf_counter()
+        ask()
+        if index >= 100:
+            seconds.append(time.perf_counter() - start)
+    seconds.sort()
+    return f"{1e3 * seconds[times // 2]:8.3f} ms median {1e3 * seconds[times * 99 // 100]:8.3f} ms p99"
+
+
+def throughput(address: str, request: bytes, times: int) -> float:
+    """Requests a second with 64 in flight; the requests are bytes, so that the client costs as little as can be."""
+    import grpc
+
+    slots = threading.Semaphore(IN_FLIGHT)
+    failed: list[Any] = []
+
+    def done(call: Any) -> None:
+        if call.code() != grpc.StatusCode.OK:
+            failed.append(call.details())
+        slots.release()
+
+    with grpc.insecure_channel(address) as channel:
+        predict = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+        predict(request)
+        start = time.perf_counter()
+        for _ in range(times):
+            slots.acquire()
+            predict.future(request).add_done_callback(done)
+        for _ in range(IN_FLIGHT):
+            slots.acquire()
+        seconds = time.perf_counter() - start
+    if failed:
+        raise RuntimeError(f"{len(failed)} requests failed, such as: {failed[0]}")
+    return times / seconds
+
+
+def measure(base: str, times: int) -> None:
+    import numpy as np
+    import tensorflow as tf
+
+    from mlops_tfx.serving import tensor_messages
+    from mlops_tfx.serving.local import serve
+    from mlops_tfx.serving.protos import message
+    from mlops_tfx.serving.server import saved_model
+
+    folder = os.path.join(base, "1")
+    example = [tensor_messages.encode_row(ROW)]
+    kinds = {float: np.float32, int: np.int64, str: object}
+    raw = {n: np.array([v.encode() if isinstance(v, str) else v], kinds[type(v)]) for n, v in ROW.items()}
+    session = saved_model.load(folder, saved_model.SessionOptions())
+    loaded = tf.saved_model.load(folder)
+    function = loaded.signatures["serving_default"]
+    cases: dict[str, Callable[[], Any]] = {}
+    for name, inputs in (("serving_default", {"examples": np.array(example, object)}), ("serving_raw", raw)):
+        signature = session.signatures[name]
+        protos = {alias: tf.make_tensor_proto(value) for alias, value in inputs.items()}
+        cases[f"in process, session, {name}"] = lambda s=signature, p=protos: s.run(s.bind(p), s.select(()), Sink())  # type: ignore[misc]
+    cases["in process, tf.saved_model.load, serving_default"] = lambda: function(examples=tf.constant(example))
+    start = time.perf_counter()
+    with serve("m", base) as client:
+        print(f"{'server process until the model answers':52}{time.perf_counter() - start:8.2f} s")
+        cases["gRPC, serving_default"] = lambda: client.predict("m", example)
+        cases["gRPC, serving_raw"] = lambda: client.predict("m", raw, signature_name="serving_raw")
+        for name, ask in cases.items():
+            print(f"{'1 row, ' + name:52}{quantiles(ask, times)}")
+        request = message("tensorflow.serving.PredictRequest")()
+        request.model_spec.name = "m"
+        tensor_messages.fill_tensor(np.array(example, object), request.inputs["examples"])
+        rate = throughput(client.address, request.SerializeToString(), 5 * times)
+        print(f"{f'1 row, {IN_FLIGHT} in flight, serving_default':52}{rate:8.0f} requests/s")
+
+
+class Sink(dict):  # type: ignore[type-arg]
+    """Stands in for the map of a response: a new TensorProto for every name."""
+
+    def __missing__(self, name: str) -> Any:
+        from tensorflow.core.framework import tensor_pb2
+
+        return tensor_pb2.TensorProto()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--requests", type=int, default=2000)
+    arguments = parser.parse_args()
+    code = "import time; t = time.perf_counter(); import mlops_tfx.serving.client; print(time.perf_counter() - t)"
+    imports = [float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(3)]
+    print(f"{'importing the client (best of 3)':52}{min(imports):8.2f} s")
+    from mlops_tfx.serving.export import export_model
+
+    with tempfile.TemporaryDirectory() as root:
+        graph = os.path.join(root, "transform_graph")
+        transform(graph)
+        model = build_model()
+        seconds = []
+        for _ in range(3):
+            start = time.perf_counter()
+            export_model(model, graph, os.path.join(root, "models", "1"), label_key="label")
+            seconds.append(time.perf_counter() - start)
+        print(f"{'exporting: first, best of 3':52}{seconds[0]:8.2f} s {min(seconds):8.2f} s")
+        measure(os.path.join(root, "models"), arguments.requests)
+
+
+if __name__ == "__main__":
+    main()
