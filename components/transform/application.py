@@ -84,6 +84,19 @@ class TransformPieces(beam.DoFn):
                 yield transformed
 
 
+class _Nothing:
+    """Something to share in place of a graph."""
+
+
+def release_graph() -> None:
+    """Lets go of the graph that this process applied.
+
+    Beam keeps what was shared last until something else is: memory, and at the end of the interpreter TensorFlow's
+    functions complain when they are torn down with it.
+    """
+    Shared().acquire(_Nothing)
+
+
 def transform_pieces(pipeline: beam.Pipeline, pieces: Sequence[Piece], do_fn: TransformPieces) -> beam.PCollection:
     """Adds the second pass to a pipeline and returns the transformed batches."""
     # Grouping by number spreads the pieces over the workers, like Reshuffle, but in an order that is always the same.

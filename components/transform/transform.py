@@ -175,6 +175,7 @@ class Transform(Component):
             batches = application.transform_pieces(pipeline, [piece for row in pieces.values() for piece in row], do_fn)
             if options is not None:
                 statistics.write_statistics(batches, options, self.post_transform_stats.uri)
+        application.release_graph()
         self.context.report_rows(application.count_rows(pipeline))
         if options is not None:
             statistics.write_schema(options, self.post_transform_schema.uri)
