@@ -52,6 +52,7 @@ def parse_options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, nargs="+", default=[15_000, 150_000])
     parser.add_argument("--steps", type=int, default=500, help="training steps of 40 rows")
+    parser.add_argument("--keras", type=int, choices=[2, 3], default=3, help="the Keras that the user's module uses")
     parser.add_argument("--repeats", type=int, default=1, help="runs of each side, in turn; the median is shown")
     workers = "numbers of Beam worker processes to run TFX with; the fastest is the opponent"
     parser.add_argument("--tfx-workers", type=int, nargs="+", default=[1], help=workers)
@@ -111,19 +112,20 @@ def measure(rows, options, tfx_python, work):
     for repeat in range(options.repeats):
         for name, side in sides.items():
             folder = work / f"{rows}-{repeat}-{name.replace(', ', '-').replace(' ', '-')}"
-            runs[name].append(run_side(side, data, folder, options.steps))
+            runs[name].append(run_side(side, data, folder, options))
             print(f"{rows} rows, {name}: {runs[name][-1]['total']:.1f} s", file=sys.stderr, flush=True)
     medians = {name: median_of(results) for name, results in runs.items()}
     show(rows, medians)
     return {"rows": rows, "sides": medians}
 
 
-def run_side(side, data, folder, steps):
+def run_side(side, data, folder, options):
     python, script, workers = side
     folder.mkdir()
     environment = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3", PYTHONWARNINGS="ignore")
     environment["PYTHONPATH"] = str(ROOT) if script == "mlops_side.py" else ""
-    command = [python, HERE / script, data, HERE / "chain_module.py", folder, str(steps), str(workers)]
+    numbers = map(str, (options.steps, options.keras, workers))
+    command = [python, HERE / script, data, HERE / "chain_module.py", folder, *numbers]
     start = time.perf_counter()
     with open(folder / "log.txt", "w", encoding="utf-8") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder, env=environment)

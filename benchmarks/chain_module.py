@@ -1,8 +1,12 @@
-"""The user's code of the benchmark: preprocessing_fn and run_fn, written in TFX's way, run unchanged by both sides."""
+"""The user's code of the benchmark: preprocessing_fn and run_fn, written in TFX's way, run unchanged by both sides.
+
+``custom_config["keras"]`` says which Keras: 3, TensorFlow's own since 2.16, or 2 (tf_keras), as TFX's examples have it.
+"""
+
+import importlib
 
 import tensorflow as tf
 import tensorflow_transform as tft
-import tf_keras as keras
 
 LABEL = "late"
 NUMBERS = (
@@ -41,7 +45,7 @@ def read(files, data_accessor, schema):
     return data_accessor.tf_dataset_factory(files, options, schema).repeat()
 
 
-def build_model(graph):
+def build_model(graph, keras):
     inputs = {name: keras.Input((1,), name=name) for name in NUMBERS}
     inputs |= {name: keras.Input((1,), name=name, dtype="int64") for name in BUCKETS + CATEGORIES}
     parts = [inputs[name] for name in NUMBERS]
@@ -57,12 +61,36 @@ def build_model(graph):
     return model
 
 
+class ServedModel(tf.Module):
+    """What Keras 3 needs in place of ``model.save(..., signatures=...)``: model and transform graph in one module."""
+
+    def __init__(self, model, layer):
+        super().__init__()
+        self.model = model
+        self.tft_layer = layer
+
+
+def signature(model, layer, graph):
+    raw_spec = graph.raw_feature_spec()
+    raw_spec.pop(LABEL)
+    names = [tensor.name for tensor in model.inputs]
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    def serve(examples):
+        transformed = layer(tf.io.parse_example(examples, raw_spec))
+        return {"outputs": model({name: tf.expand_dims(transformed[name], 1) for name in names})}
+
+    return serve
+
+
 def run_fn(fn_args):
+    version = fn_args.custom_config["keras"]
+    keras = importlib.import_module({2: "tf_keras", 3: "keras"}[version])
     graph = tft.TFTransformOutput(fn_args.transform_output)
     schema = graph.transformed_metadata.schema
     train = read(fn_args.train_files, fn_args.data_accessor, schema)
     evaluation = read(fn_args.eval_files, fn_args.data_accessor, schema)
-    model = build_model(graph)
+    model = build_model(graph, keras)
     model.fit(
         train,
         steps_per_epoch=fn_args.train_steps,
@@ -70,13 +98,10 @@ def run_fn(fn_args):
         validation_steps=fn_args.eval_steps,
         verbose=0,
     )
-    model.tft_layer = graph.transform_features_layer()
-    raw_spec = graph.raw_feature_spec()
-    raw_spec.pop(LABEL)
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
-    def serve(examples):
-        transformed = model.tft_layer(tf.io.parse_example(examples, raw_spec))
-        return {"outputs": model({name: transformed[name] for name in model.input_names})}
-
-    model.save(fn_args.serving_model_dir, save_format="tf", signatures={"serving_default": serve})
+    layer = graph.transform_features_layer()
+    signatures = {"serving_default": signature(model, layer, graph)}
+    if version == 2:
+        model.tft_layer = layer
+        model.save(fn_args.serving_model_dir, save_format="tf", signatures=signatures)
+    else:
+        tf.saved_model.save(ServedModel(model, layer), fn_args.serving_model_dir, signatures)

@@ -21,7 +21,7 @@ from mlops_tfx.config import EvalArgs, PushDestination, TrainArgs  # noqa: E402
 IMPORT_SECONDS = time.perf_counter() - START
 
 
-def create_pipeline(data, module_file, work, steps):
+def create_pipeline(data, module_file, work, steps, keras):
     example_gen = CsvExampleGen(input_base=data)
     statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
     schema_gen = SchemaGen(statistics=statistics_gen.outputs["statistics"])
@@ -36,6 +36,7 @@ def create_pipeline(data, module_file, work, steps):
         schema=schema_gen.outputs["schema"],
         train_args=TrainArgs(num_steps=steps),
         eval_args=EvalArgs(num_steps=50),
+        custom_config={"keras": keras},
     )
     evaluator = Evaluator(
         examples=example_gen.outputs["examples"], model=trainer.outputs["model"], eval_config=eval_config()
@@ -55,8 +56,8 @@ def eval_config():
 
 
 def main():
-    data, module_file, work, steps, _ = sys.argv[1:]
-    result = LocalRunner().run(create_pipeline(data, module_file, work, int(steps)))
+    data, module_file, work, steps, keras, _ = sys.argv[1:]
+    result = LocalRunner().run(create_pipeline(data, module_file, work, int(steps), int(keras)))
     nodes = {report.node_id: report.seconds for report in result.reports}
     with open(f"{work}/result.json", "w", encoding="utf-8") as file:
         json.dump({"imports": IMPORT_SECONDS, "nodes": nodes}, file)

@@ -1,7 +1,7 @@
 """Runs the chain of benchmarks/chain.py under TFX 1.16. Only ever started by chain.py, with the Python that TFX is in.
 
-Arguments: folder of the CSV file, user's module, work folder, training steps, worker processes. The result goes to
-``result.json`` in the work folder.
+Arguments: folder of the CSV file, user's module, work folder, training steps, version of Keras, worker processes. The
+result goes to ``result.json`` in the work folder.
 """
 
 import json
@@ -19,7 +19,7 @@ from tfx.orchestration.portable import launcher  # noqa: E402
 IMPORT_SECONDS = time.perf_counter() - START
 
 
-def create_pipeline(data, module_file, work, steps, workers):
+def create_pipeline(data, module_file, work, steps, keras, workers):
     example_gen = tfx.components.CsvExampleGen(input_base=data)
     statistics_gen = tfx.components.StatisticsGen(examples=example_gen.outputs["examples"])
     schema_gen = tfx.components.SchemaGen(statistics=statistics_gen.outputs["statistics"])
@@ -36,6 +36,7 @@ def create_pipeline(data, module_file, work, steps, workers):
         schema=schema_gen.outputs["schema"],
         train_args=tfx.proto.TrainArgs(num_steps=steps),
         eval_args=tfx.proto.EvalArgs(num_steps=50),
+        custom_config={"keras": keras},
     )
     evaluator = tfx.components.Evaluator(
         examples=example_gen.outputs["examples"], model=trainer.outputs["model"], eval_config=eval_config()
@@ -79,9 +80,10 @@ def timed_launches():
 
 
 def main():
-    data, module_file, work, steps, workers = sys.argv[1:]
+    data, module_file, work, steps, keras, workers = sys.argv[1:]
     seconds = timed_launches()
-    tfx.orchestration.LocalDagRunner().run(create_pipeline(data, module_file, work, int(steps), int(workers)))
+    pipeline = create_pipeline(data, module_file, work, int(steps), int(keras), int(workers))
+    tfx.orchestration.LocalDagRunner().run(pipeline)
     result = {"imports": IMPORT_SECONDS, "nodes": seconds}
     with open(f"{work}/result.json", "w", encoding="utf-8") as file:
         json.dump(result, file)
