@@ -13,6 +13,7 @@
     +-- PipelineFailedError    a run ended with failed nodes; carries the reports of all of them
     +-- PushError              a model cannot be delivered to its destination
     +-- ExportError            a model cannot be exported with its transform graph
+    +-- ServingError           a model server refused a request, or cannot be reached; carries the gRPC code
 
 A message says what was expected, what came (``name=value``), where, and what to do.
 """
@@ -21,6 +22,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import grpc
 
 
 class MlopsTfxError(Exception):
@@ -101,6 +106,23 @@ class PushError(MlopsTfxError):
 
 class ExportError(MlopsTfxError):
     """A model cannot be exported together with its transform graph."""
+
+
+class ServingError(MlopsTfxError):
+    """A server refused a request or cannot be reached.
+
+    Attributes:
+        code: the status code, a ``grpc.StatusCode``.
+        message: the server's message.
+    """
+
+    def __init__(self, code: grpc.StatusCode, message: str) -> None:
+        self.code = code
+        self.message = message
+        super().__init__(f"{code.name}: {message}")
+
+    def __reduce__(self) -> tuple[type[ServingError], tuple[grpc.StatusCode, str]]:
+        return type(self), (self.code, self.message)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from mlops_tfx.errors import MlopsTfxError
+from mlops_tfx.errors import ServingError
 from mlops_tfx.serving import tensor_messages
 from mlops_tfx.serving.protos import enum_values, message
 
@@ -31,23 +31,6 @@ _MODEL = "tensorflow.serving.ModelService"
 _POLL_SECONDS = 0.05
 # What a server that is starting, or has not seen the model yet, answers.
 _NOT_YET = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.DEADLINE_EXCEEDED)
-
-
-class ServingError(MlopsTfxError):
-    """A server refused a request or cannot be reached.
-
-    Attributes:
-        code: the gRPC status code.
-        message: the server's message.
-    """
-
-    def __init__(self, code: grpc.StatusCode, message: str) -> None:
-        self.code = code
-        self.message = message
-        super().__init__(f"{code.name}: {message}")
-
-    def __reduce__(self) -> tuple[type[ServingError], tuple[grpc.StatusCode, str]]:
-        return type(self), (self.code, self.message)
 
 
 @dataclass(frozen=True)

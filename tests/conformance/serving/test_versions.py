@@ -205,7 +205,7 @@ def test_waiting_says_why_there_is_nothing(start: Start, base: Path) -> None:
 
 
 def test_client_waits_and_gives_up(start: Start, base: Path, push: Any) -> None:
-    from mlops_tfx.serving.client import ServingError
+    from mlops_tfx.errors import ServingError
 
     server = start(max_num_load_retries=0)
     with Client(server.address) as client:

@@ -11,7 +11,8 @@ from typing import Any
 import grpc
 import pytest
 
-from mlops_tfx.serving.client import Client, ServingError
+from mlops_tfx.errors import ServingError
+from mlops_tfx.serving.client import Client
 
 IMPORT = """
 import sys, time

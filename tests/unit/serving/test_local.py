@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_tfx.errors import MlopsTfxError
-from mlops_tfx.serving.client import ServingError
+from mlops_tfx.errors import MlopsTfxError, ServingError
 from mlops_tfx.serving.local import serve
 
 
