@@ -78,3 +78,19 @@ runpy.run_path({str(PROGRAM)!r}, run_name="__main__")
     remaining = [name for name in _files(root) if "/model/" in name]
     assert len(remaining) == 2
     assert set(remaining).isdisjoint(orphans)
+
+
+def test_two_runs_at_once_on_one_root_both_finish(tmp_path):
+    root = str(tmp_path)
+    command = [sys.executable, str(PROGRAM), root, "nothing", "0"]
+    started = [subprocess.Popen(command) for _ in range(3)]
+    assert [process.wait(timeout=120) for process in started] == [0, 0, 0]
+    with _store(root) as store:
+        runs = store.runs("p")
+        assert len(runs) == 3
+        for run_id in runs:
+            states = {r.node_id: r.state.name for r in store.executions(pipeline_name="p", run_id=run_id)}
+            assert set(states) == {"Gen", "Train"}
+            assert set(states.values()) <= {"COMPLETE", "CACHED"}
+        for model in store.latest(Model, pipeline_name="p", limit=None):
+            assert sorted(os.listdir(model.uri)) == ["saved_model.pb", "variables"]
