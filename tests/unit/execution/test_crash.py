@@ -17,6 +17,11 @@ from mlops_tfx.metadata import ExecutionState, MetadataStore
 PROGRAM = Path(__file__).with_name("crash_program.py")
 
 
+@pytest.fixture(autouse=True)
+def _find_the_tree(monkeypatch, project_root):
+    monkeypatch.setenv("PYTHONPATH", str(project_root))
+
+
 def _run(root, node_id="nothing", step=0):
     command = [sys.executable, str(PROGRAM), root, node_id, str(step)]
     return subprocess.run(command, timeout=120, check=False).returncode
