@@ -49,7 +49,7 @@ check: .venv/.installed-test
 	.venv-lock/bin/pip install --quiet uv
 
 # Set A for Python 3.10 and 3.11, set B for 3.12 and 3.13; TFX 1.16 is the peer of benchmarks/chain.py.
-GLIBC_A := x86_64-manylinux_2_28
+GLIBC_A := x86_64-manylinux2014
 GLIBC_B := x86_64-manylinux_2_39
 LOCK = .venv-lock/bin/uv pip compile --quiet --upgrade --no-annotate --custom-compile-command "make lock"
 lock: .venv-lock/bin/uv
