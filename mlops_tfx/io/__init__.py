@@ -28,6 +28,8 @@ ExampleGens:
     csv_inspect.py       CSV, first pass: rows and types (csv_types.py: TFX's rule); csv_errors.py: what is wrong where
     csv_files.py         CSV, second pass: rows
     import_files.py      TFRecord and Parquet files: rows
+    avro.py              Avro files: rows; avro_file.py: blocks; avro_schema.py: types
+    agreement.py         one set of columns for files that differ
     partition.py         which row goes to which split
     ingest.py            rows to the splits of an Examples artifact
 """

@@ -21,14 +21,20 @@ if TYPE_CHECKING:
 def to_example_form(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Converts plain columns (scalars or lists of them) to tf.Example form.
 
-    Booleans and integers become int64, floats float32, text and bytes large_binary. Empty lists become null: in a
-    tf.Example both mean that the feature has no value.
+    Booleans and integers become int64, floats float32, text and bytes large_binary; categories are taken for what they
+    stand for. Dates become days since 1970-01-01, timestamps microseconds since then in UTC (one without a time zone is
+    taken as UTC), times of day and durations microseconds, all int64. Decimals become int64 if they have no digits
+    behind the point, else float32. Empty lists become null: in a tf.Example both mean that the feature has no value.
 
     Raises:
-        DataError: a column's type has no counterpart in a tf.Example, or a value does not fit.
+        DataError: a column's type has no counterpart in a tf.Example, a name occurs twice, or a value does not fit.
     """
-    columns = [_to_lists(name, column) for name, column in zip(batch.schema.names, batch.columns, strict=True)]
-    return pa.RecordBatch.from_arrays(columns, batch.schema.names)
+    names = batch.schema.names
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(f"expected every column name once, received {', '.join(map(repr, twice))} several times")
+    columns = [_to_lists(name, column) for name, column in zip(names, batch.columns, strict=True)]
+    return pa.RecordBatch.from_arrays(columns, names)
 
 
 def empty_to_null(batch: pa.RecordBatch, *, keep_types: bool = False) -> pa.RecordBatch:
@@ -76,16 +82,58 @@ def _item(data_type: pa.DataType) -> pa.DataType:
     return data_type.value_type if pa.types.is_list(data_type) else data_type
 
 
+def feature_type(name: str, data_type: pa.DataType) -> pa.DataType:
+    """The type that values of a plain column, or of the lists in it, have in tf.Example form; null for a null column.
+
+    Raises:
+        DataError: there is none; names the column, or the one inside it.
+    """
+    if isinstance(data_type, pa.BaseExtensionType):
+        data_type = data_type.storage_type
+    return _item_type(name, data_type.value_type if _is_listing(data_type) else data_type)
+
+
+def _item_type(name: str, data_type: pa.DataType) -> pa.DataType:
+    if isinstance(data_type, pa.DictionaryType):
+        data_type = data_type.value_type
+    target = _value_type(data_type)
+    if target is not None:
+        return target
+    if pa.types.is_struct(data_type):
+        inner = ", ".join(f"{name}.{data_type.field(index).name}" for index in range(data_type.num_fields))
+        raise DataError(
+            f"column {name!r}: expected values or lists of values, received a structure ({inner}); "
+            f"give each of its fields a column of its own before ingesting it"
+        )
+    raise DataError(
+        f"column {name!r}: expected numbers, booleans, text, bytes, dates, times or lists of these, received "
+        f"type={data_type}; convert or drop the column before ingesting it"
+    )
+
+
+def _is_listing(data_type: pa.DataType) -> bool:
+    types = pa.types
+    return bool(types.is_list(data_type) or types.is_large_list(data_type) or types.is_fixed_size_list(data_type))
+
+
 def _value_type(data_type: pa.DataType) -> pa.DataType | None:
     types = pa.types
-    if types.is_boolean(data_type) or types.is_integer(data_type):
+    if types.is_boolean(data_type) or types.is_integer(data_type) or _is_time(data_type):
         return pa.int64()
+    if types.is_decimal(data_type):
+        return pa.int64() if data_type.scale <= 0 else pa.float32()
     if types.is_floating(data_type):
         return pa.float32()
     texts = types.is_string(data_type) or types.is_large_string(data_type)
     if texts or types.is_binary(data_type) or types.is_large_binary(data_type) or types.is_fixed_size_binary(data_type):
         return pa.large_binary()
-    return None
+    return pa.null() if types.is_null(data_type) else None
+
+
+def _is_time(data_type: pa.DataType) -> bool:
+    types = pa.types
+    days = types.is_date32(data_type) or types.is_date64(data_type)
+    return bool(days or types.is_timestamp(data_type) or types.is_time(data_type) or types.is_duration(data_type))
 
 
 def _to_lists(name: str, column: pa.Array) -> pa.Array:
@@ -94,6 +142,7 @@ def _to_lists(name: str, column: pa.Array) -> pa.Array:
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if column.null_count == len(column):
+        feature_type(name, column.type)
         return pa.nulls(len(column))
     types = pa.types
     if types.is_fixed_size_list(column.type):
@@ -102,34 +151,56 @@ def _to_lists(name: str, column: pa.Array) -> pa.Array:
         return _scalars_to_lists(_to_values(name, column))
     column = _large(column)
     flat = column.flatten()
+    if types.is_dictionary(flat.type):
+        flat = flat.dictionary_decode()
     if flat.null_count:
         raise DataError(f"column {name!r}: expected lists without nulls inside, received {flat.null_count} nulls")
     lengths = np.diff(_offsets(column)) * np.asarray(column.is_valid())
     if not lengths.any():
         return pa.nulls(len(column))
-    if types.is_dictionary(flat.type):
-        flat = flat.dictionary_decode()
     return make_lists(_to_values(name, flat), lengths)
 
 
 def _to_values(name: str, values: pa.Array) -> pa.Array:
-    target = _value_type(values.type)
-    if target is None:
-        raise DataError(
-            f"column {name!r}: expected integers, floats, booleans, text, bytes or lists of these, received "
-            f"type={values.type}; convert or drop the column before ingesting it"
-        )
+    target = _item_type(name, values.type)
     if values.type == target:
         return values
     try:
         if pa.types.is_fixed_size_binary(values.type):
             values = values.cast(pa.binary())
+        elif _is_time(values.type):
+            values = _time_numbers(values)
+        elif pa.types.is_float16(values.type):
+            values = _half_floats(values)
+        elif pa.types.is_decimal(values.type) and target == pa.float32():
+            values = values.cast(pa.float64())
         # Wide floats are rounded, as tf.Example has float32 only; integers must fit.
         return values.cast(target, safe=not pa.types.is_floating(values.type))
     except pa.ArrowInvalid as error:
+        advice = "; cast the column to microseconds, or to integers" if _is_time(values.type) else ""
         raise DataError(
-            f"column {name!r}: a value of type {values.type} does not fit into {target}: {error}"
+            f"column {name!r}: a value of type {values.type} does not fit into {target}: {error}{advice}"
         ) from error
+
+
+def _half_floats(values: pa.Array) -> pa.Array:
+    # Arrow does not cast them.
+    halves = np.asarray(values.view(pa.uint16()).fill_null(0)).view(np.float16)
+    return pa.array(halves.astype(np.float32), mask=np.asarray(values.is_null()))
+
+
+def _time_numbers(values: pa.Array) -> pa.Array:
+    """Days for dates, microseconds for everything else, so that the unit of a file does not matter."""
+    types = pa.types
+    if types.is_date(values.type):
+        return values.cast(pa.date32()).cast(pa.int32())
+    if types.is_timestamp(values.type):
+        values = values.cast(pa.timestamp("us", values.type.tz))
+    elif types.is_duration(values.type):
+        values = values.cast(pa.duration("us"))
+    else:
+        values = values.cast(pa.time64("us"))
+    return values.cast(pa.int64())
 
 
 def _scalars_to_lists(column: pa.Array) -> pa.Array:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from mlops_tfx.errors import DataError
-from mlops_tfx.io import example_proto, lockstep, parquet, tfrecord, wire
+from mlops_tfx.io import agreement, example_proto, lockstep, parquet, tfrecord, wire
 from mlops_tfx.io import examples as examples_io
 from mlops_tfx.io.rows import Rows
 
@@ -31,13 +31,18 @@ def read_tfrecords(split: InputSplit) -> Iterator[Rows]:
 def read_parquet(split: InputSplit) -> Iterator[Rows]:
     """Reads Parquet files in order, as rows in tf.Example form.
 
+    All files give the same columns: one that a file lacks is missing there, and what is an integer in one and a float
+    in another file is a float. How types are converted: `columns.to_example_form`.
+
     Raises:
-        DataError: a file is not Parquet, or a column cannot be a feature; names file and column.
+        DataError: a file is not Parquet or is damaged, a column cannot be a feature, or files disagree about its type;
+            names file and column.
     """
+    agreed = agreement.agree({path: parquet.column_types(path) for path in split.files})
     for path in split.files:
         groups = range(len(parquet.row_groups(path)))
         for batch in parquet.read_row_groups(path, groups, batch_rows=examples_io.BATCH_ROWS):
-            yield Rows(batch=batch, where=path)
+            yield Rows(batch=agreement.conform(batch, agreed), where=path)
 
 
 def count_rows(split: InputSplit, is_parquet: bool) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from mlops_tfx.io.shard_folder import ShardFolder
 
 _ROW_GROUP_BYTES = 16 << 20
+_BATCH_BYTES = 32 << 20
+_BUFFER_BYTES = 1 << 20
 
 
 def row_groups(uri: str) -> list[tuple[int, int]]:
@@ -26,10 +28,36 @@ def row_groups(uri: str) -> list[tuple[int, int]]:
         return [(group.num_rows, group.total_byte_size) for group in groups]
 
 
+def column_types(uri: str) -> dict[str, pa.DataType]:
+    """Arrow type of every column.
+
+    Raises:
+        DataError: the file is not Parquet or is damaged, or two columns have one name.
+    """
+    with filesystem.open(uri, "rb") as file:
+        schema = _open(uri, file).schema_arrow
+    twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
+    if twice:
+        raise DataError(f"{uri}: expected every column name once, received {', '.join(map(repr, twice))} several times")
+    return dict(zip(schema.names, schema.types, strict=True))
+
+
 def read_row_groups(
-    uri: str, groups: Sequence[int], *, batch_rows: int, names: Sequence[str] | None = None
+    uri: str,
+    groups: Sequence[int],
+    *,
+    batch_rows: int,
+    names: Sequence[str] | None = None,
+    batch_bytes: int = _BATCH_BYTES,
 ) -> Iterator[pa.RecordBatch]:
-    """Reads row groups as batches in tf.Example form, each of at most ``batch_rows`` rows.
+    """Reads row groups as batches in tf.Example form; a row group may be larger than memory.
+
+    Args:
+        uri: the file.
+        groups: which row groups, in order.
+        batch_rows: rows of a batch at most.
+        names: columns that are needed; others may be left out. None for all.
+        batch_bytes: about how many bytes a batch may have; it is cut earlier if rows are wide.
 
     Raises:
         DataError: the file is not Parquet or is damaged, or a column cannot be a feature; names file and column.
@@ -38,20 +66,37 @@ def read_row_groups(
         parquet = _open(uri, file)
         known = parquet.schema_arrow.names
         chosen = None if names is None else [name for name in names if name in known]
-        batches = parquet.iter_batches(batch_size=batch_rows, row_groups=list(groups), columns=chosen)
+        rows = _rows_that_fit(parquet.metadata, groups, batch_rows, batch_bytes)
+        batches = parquet.iter_batches(batch_size=rows, row_groups=list(groups), columns=chosen)
         try:
             for batch in batches:
                 yield columns.to_example_form(batch)
         except DataError as error:
             raise DataError(f"{uri}: {error}") from error
         except (pa.ArrowException, OSError) as error:
-            raise DataError(f"{uri}: the Parquet data is damaged ({error}); write or copy the file again") from error
+            raise DataError(
+                f"{uri}: the Parquet data cannot be read ({error}); copy the file again if it is damaged, else convert "
+                f"the column that this release of pyarrow does not read"
+            ) from error
 
 
-def _open(uri: str, file: object) -> pq.ParquetFile:
+def _rows_that_fit(metadata: pq.FileMetaData, groups: Sequence[int], rows: int, size: int) -> int:
+    found = [metadata.row_group(index) for index in groups]
+    widest = max((group.total_byte_size / group.num_rows for group in found if group.num_rows), default=0.0)
+    return max(1, min(rows, int(size / max(widest, 1.0))))
+
+
+def _open(uri: str, file: IO[bytes]) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(file)
+        # Pages are read as they are needed. Without a buffer Arrow takes in whole row groups, which in files of pandas
+        # are the whole file.
+        return pq.ParquetFile(file, buffer_size=_BUFFER_BYTES)
     except (pa.ArrowException, OSError) as error:
+        file.seek(0)
+        if file.read(4) == b"PAR1":
+            raise DataError(
+                f"{uri}: the Parquet file is cut off or its footer is damaged ({error}); copy it again"
+            ) from error
         raise DataError(f"{uri}: expected a Parquet file, received something else ({error})") from error
 
 
