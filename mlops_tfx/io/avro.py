@@ -11,7 +11,7 @@ import io
 import itertools
 import struct
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
@@ -77,7 +77,7 @@ def _decode(block: avro_file.Block, schema: avro_schema.RecordSchema) -> Iterato
         return
     stream = io.BytesIO(_zigzag(block.count) + block.data + b"\0")
     try:
-        rows: list[dict[str, Any]] = schemaless_reader(stream, schema.block, None)
+        rows = cast("list[dict[str, Any]]", schemaless_reader(stream, schema.block, None))
     except _DECODING:
         rows = []
     if len(rows) != block.count or stream.read(1):
@@ -89,11 +89,11 @@ def _decode_slowly(block: avro_file.Block, schema: avro_schema.RecordSchema) -> 
     """Record by record, so that a damaged one is known by its number."""
     from fastavro import schemaless_reader
 
-    stream, rows = io.BytesIO(block.data), []
-    begin = 0
+    stream, begin = io.BytesIO(block.data), 0
+    rows: list[dict[str, Any]] = []
     for index in range(block.count):
         try:
-            rows.append(schemaless_reader(stream, schema.wire, None))
+            rows.append(cast("dict[str, Any]", schemaless_reader(stream, schema.wire, None)))
         except _DECODING as error:
             raise DataError(
                 f"{block.path}, block {block.number}, record {block.first + index} is damaged: it cannot be decoded "
@@ -103,9 +103,7 @@ def _decode_slowly(block: avro_file.Block, schema: avro_schema.RecordSchema) -> 
             yield rows
             rows, begin = [], stream.tell()
     if rest := len(block.data) - stream.tell():
-        raise DataError(
-            f"{block.where}: is damaged: after its records there are {rest} more bytes; copy the file again"
-        )
+        raise DataError(f"{block.where} is damaged: {rest} bytes follow its records; write or copy the file again")
     yield rows
 
 

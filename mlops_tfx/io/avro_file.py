@@ -28,6 +28,9 @@ class DamagedError(Exception):
     """What is wrong with some bytes. Never leaves this package."""
 
 
+_DECOMPRESSING = (zlib.error, OSError, EOFError, ValueError, lzma.LZMAError, pa.ArrowException, DamagedError)
+
+
 @dataclass(frozen=True)
 class Header:
     """What the beginning of a file says.
@@ -102,15 +105,7 @@ def read_blocks(path: str) -> Iterator[Block]:
         for number, first, count, data in _raw_blocks(path, file, header):
             try:
                 plain = decompress(data)
-            except (
-                zlib.error,
-                OSError,
-                EOFError,
-                ValueError,
-                lzma.LZMAError,
-                pa.ArrowException,
-                DamagedError,
-            ) as error:
+            except _DECOMPRESSING as error:
                 raise _damaged(
                     path, number, first, f"its {header.codec} data cannot be decompressed: {error}"
                 ) from error
