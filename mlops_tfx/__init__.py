@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mlops_tfx.component import Component
     from mlops_tfx.execution import LocalRunner
     from mlops_tfx.pipeline import Pipeline
-    from mlops_tfx.ports import Input, Inputs, OptionalInput, OptionalInputs, Output
+    from mlops_tfx.ports import Input, Inputs, OptionalInput, OptionalInputs, Output, Outputs
     from mlops_tfx.resolvers import Importer, LatestArtifactStrategy, LatestBlessedModelStrategy, Resolver
 
 __version__ = "0.1.0"
@@ -34,6 +34,7 @@ __all__ = [
     "OptionalInput",
     "OptionalInputs",
     "Output",
+    "Outputs",
     "Pipeline",
     "Resolver",
     "union",
@@ -52,6 +53,7 @@ _HOMES = {
     "OptionalInput": "ports",
     "OptionalInputs": "ports",
     "Output": "ports",
+    "Outputs": "ports",
     "Pipeline": "pipeline",
     "Resolver": "resolvers",
     "union": "channel",

@@ -10,8 +10,9 @@
 
         def run(self) -> None: ...
 
-Annotations with a port type are inputs, class attributes made by ``Output`` are outputs, every other annotation is a
-parameter. The constructor takes inputs and parameters in the order they are written, by position or by name.
+Annotations with a port type are inputs, class attributes made by ``Output`` or ``Outputs`` are outputs, every other
+annotation is a parameter. The constructor takes inputs and parameters in the order they are written, by position or by
+name.
 
 A component object is immutable once it is in a pipeline. The runner calls ``run()`` on a bound copy, on which ports
 read as artifacts and ``context`` is set. Mistakes in the constructor are collected in ``problems`` and raised by
@@ -33,7 +34,7 @@ from mlops_tfx.artifacts import Artifact
 from mlops_tfx.channel import BaseChannel
 from mlops_tfx.errors import did_you_mean
 from mlops_tfx.node import Node
-from mlops_tfx.ports import InputPort, Output, Port
+from mlops_tfx.ports import InputPort, OutputArtifacts, OutputPort, Port
 
 if typing.TYPE_CHECKING:
     from mlops_tfx.run_context import RunContext
@@ -50,7 +51,7 @@ class Component(Node):
     """
 
     INPUTS: ClassVar[Mapping[str, InputPort[Any]]] = {}
-    OUTPUTS: ClassVar[Mapping[str, Output[Any]]] = {}
+    OUTPUTS: ClassVar[Mapping[str, OutputPort[Any]]] = {}
     PARAMETERS: ClassVar[Mapping[str, Any]] = {}
     _FIELDS: ClassVar[tuple[str, ...]] = ()
 
@@ -61,7 +62,7 @@ class Component(Node):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(type(self).__name__)
         self._bound_inputs: dict[str, Any] | None = None
-        self._bound_outputs: Mapping[str, Artifact] = {}
+        self._bound_outputs: Mapping[str, Artifact | OutputArtifacts[Any]] = {}
         self._context: RunContext | None = None
         self._parameters: dict[str, Any] = {}
         values = self._by_name(args, kwargs)
@@ -109,7 +110,7 @@ class Component(Node):
     def bind(
         self,
         inputs: Mapping[str, Sequence[Artifact]],
-        outputs: Mapping[str, Artifact],
+        outputs: Mapping[str, Artifact | OutputArtifacts[Any]],
         context: RunContext | None,
     ) -> Component:
         """Returns a copy on which ports read as artifacts; ``run()`` is called on it."""
@@ -223,7 +224,7 @@ def _declare(cls: type[Component], local_names: Mapping[str, Any]) -> None:
         else:
             parameters[name] = annotation
     for name, value in vars(cls).items():
-        if isinstance(value, Output):
+        if isinstance(value, OutputPort):
             _refuse_reserved(cls, name)
             outputs[name] = value
     cls.INPUTS, cls.OUTPUTS, cls.PARAMETERS, cls._FIELDS = inputs, outputs, parameters, tuple(fields)

@@ -9,7 +9,7 @@ from mlops_tfx.function_component import (
     Parameter,
     component,
 )
-from mlops_tfx.ports import Input, Inputs, OptionalInput, OptionalInputs, Output
+from mlops_tfx.ports import Input, Inputs, OptionalInput, OptionalInputs, Output, Outputs
 from mlops_tfx.run_context import RunContext
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Output",
     "OutputArtifact",
     "OutputDict",
+    "Outputs",
     "Parameter",
     "RunContext",
     "component",

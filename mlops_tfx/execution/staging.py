@@ -1,6 +1,7 @@
 """Where the outputs of a node are written, and how they become visible all at once.
 
 {pipeline_root}/{node}/{output}/{execution id}             published, TFX's layout
+{pipeline_root}/{node}/{output}/{execution id}/{index}     the same, of several artifacts in one output
 {pipeline_root}/{node}/.system/staging/{execution id}/     while the node runs
 {pipeline_root}/{node}/.system/tmp/{execution id}/         ``context.temp_dir``
 """
@@ -9,12 +10,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import Any
 
 from mlops_tfx import filesystem
 from mlops_tfx.artifacts import Artifact, ValueArtifact
 from mlops_tfx.execution.cache import CONTENT_DIGEST
-
-_VALUE_FILE = "value"
+from mlops_tfx.ports import OutputArtifacts, OutputPort, artifacts_of
 
 
 class Staging:
@@ -36,27 +37,23 @@ class Staging:
     def _published_folder(self, output_key: str) -> str:
         return os.path.join(self._node_folder, output_key, self._execution_id)
 
-    def prepare(self, types: Mapping[str, type[Artifact]]) -> dict[str, Artifact]:
-        """Makes the folders and returns output artifacts that point into them."""
+    def prepare(self, ports: Mapping[str, OutputPort[Any]]) -> dict[str, Artifact | OutputArtifacts[Any]]:
+        """Makes the folders and returns what ``run()`` writes to: artifacts, or places for several."""
         filesystem.makedirs(self.temp_dir)
-        outputs = {}
-        for key, artifact_type in types.items():
-            folder = os.path.join(self._staging_folder, key)
-            filesystem.makedirs(folder)
-            is_value = issubclass(artifact_type, ValueArtifact)
-            outputs[key] = artifact_type(os.path.join(folder, _VALUE_FILE) if is_value else folder)
-        return outputs
+        return {key: port.prepare(os.path.join(self._staging_folder, key)) for key, port in ports.items()}
 
-    def publish(self, outputs: Mapping[str, Artifact]) -> None:
-        """Digests the outputs, moves them to their place and lets the artifacts point there."""
-        for key, artifact in outputs.items():
-            staged = os.path.join(self._staging_folder, key)
-            artifact.custom_properties[CONTENT_DIGEST] = filesystem.digest(staged)
-        for key, artifact in outputs.items():
+    def publish(self, outputs: Mapping[str, Artifact | OutputArtifacts[Any]]) -> dict[str, list[Artifact]]:
+        """Digests the outputs, moves them to their place and returns their artifacts, which then point there."""
+        found = artifacts_of(outputs)
+        for artifact in (artifact for artifacts in found.values() for artifact in artifacts):
+            artifact.custom_properties[CONTENT_DIGEST] = filesystem.digest(_folder(artifact))
+        for key, artifacts in found.items():
             staged, published = os.path.join(self._staging_folder, key), self._published_folder(key)
             filesystem.rename(staged, published)
-            artifact.uri = os.path.join(published, _VALUE_FILE) if isinstance(artifact, ValueArtifact) else published
+            for artifact in artifacts:
+                artifact.uri = published + artifact.uri.removeprefix(staged)
         self._remove_own_folders()
+        return found
 
     def discard(self, output_keys: list[str]) -> None:
         """Removes whatever this execution wrote, staged or moved."""
@@ -67,3 +64,7 @@ class Staging:
     def _remove_own_folders(self) -> None:
         filesystem.remove_tree(self._staging_folder)
         filesystem.remove_tree(self.temp_dir)
+
+
+def _folder(artifact: Artifact) -> str:
+    return os.path.dirname(artifact.uri) if isinstance(artifact, ValueArtifact) else artifact.uri

@@ -20,7 +20,7 @@ import json
 import os
 import threading
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,6 @@ from mlops_tfx.metadata import ExecutionState, NodeIdentity
 from mlops_tfx.parameters import to_json
 
 if TYPE_CHECKING:
-    from mlops_tfx.artifacts import Artifact
     from mlops_tfx.metadata import MetadataStore
     from mlops_tfx.node import Node
     from mlops_tfx.pipeline import Pipeline
@@ -135,14 +134,13 @@ def _execute(node: Component, run: Run, inputs: Artifacts, execution_id: int) ->
     staging = Staging(os.path.abspath(run.pipeline.pipeline_root), node.id, execution_id)
     rows = _Rows(node.id, run.observer)
     try:
-        outputs = staging.prepare({key: channel.type for key, channel in node.outputs.items()})
+        outputs = staging.prepare({key: node.OUTPUTS[key] for key in node.outputs})
         run.observer.step_done(node.id, Step.STAGE)
         run.before_work()
         import_heavy(type(node).HEAVY_IMPORTS)
         node.bind(inputs, outputs, _context(node, run, staging, rows)).run()
         run.observer.step_done(node.id, Step.RUN)
-        staging.publish(outputs)
-        published: dict[str, Sequence[Artifact]] = {key: [artifact] for key, artifact in outputs.items()}
+        published = staging.publish(outputs)
         run.store.finish(execution_id, run.identity(node), published, {"rows": rows.total})
     except BaseException as error:
         staging.discard(list(node.outputs))

@@ -6,10 +6,11 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 
 from mlops_tfx import filesystem
-from mlops_tfx.artifacts import Artifact, ValueArtifact
+from mlops_tfx.artifacts import Artifact
 from mlops_tfx.component import Component, RunContext
 from mlops_tfx.errors import WiringError
 from mlops_tfx.execution.beam import beam_pipeline
+from mlops_tfx.ports import artifacts_of
 
 
 def run_component(
@@ -32,9 +33,7 @@ def run_component(
     if problems:
         raise WiringError([f"{component.id}: {problem}" for problem in problems])
     folder = os.path.join(os.fspath(root), component.id)
-    outputs = {
-        key: _output(component.OUTPUTS[key].artifact_type, os.path.join(folder, key)) for key in component.output_keys()
-    }
+    outputs = {key: component.OUTPUTS[key].prepare(os.path.join(folder, key)) for key in component.output_keys()}
     temp_dir = os.path.join(folder, ".temp")
     filesystem.makedirs(temp_dir)
     context = RunContext(
@@ -52,9 +51,4 @@ def run_component(
         component.bind(given, outputs, context).run()
     finally:
         filesystem.remove_tree(temp_dir)
-    return {key: [artifact] for key, artifact in outputs.items()}
-
-
-def _output(artifact_type: type[Artifact], folder: str) -> Artifact:
-    filesystem.makedirs(folder)
-    return artifact_type(os.path.join(folder, "value") if issubclass(artifact_type, ValueArtifact) else folder)
+    return artifacts_of(outputs)

@@ -32,7 +32,7 @@ def test_python_blocks_run(document: str, tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_there_is_something_to_run() -> None:
     assert len(blocks("README.md")) == 2
-    assert len(blocks("docs/adding-a-component.md")) == 3
+    assert len(blocks("docs/adding-a-component.md")) == 4
 
 
 def test_links_between_documents_lead_somewhere() -> None:
