@@ -29,6 +29,8 @@ ExampleGens:
     csv_files.py         CSV, second pass: rows
     import_files.py      TFRecord and Parquet files: rows
     avro.py              Avro files: rows; avro_file.py: blocks; avro_schema.py: types
+    jsonl.py             JSON Lines files: rows; jsonl_kinds.py: types; jsonl_exact.py: what is wrong where
+    compressed.py        files that may be compressed
     agreement.py         one set of columns for files that differ
     partition.py         which row goes to which split
     ingest.py            rows to the splits of an Examples artifact

@@ -65,7 +65,13 @@ def _wider(first: pa.DataType, second: pa.DataType) -> pa.DataType | None:
 
 
 def conform(batch: pa.RecordBatch, agreed: Mapping[str, pa.DataType]) -> pa.RecordBatch:
-    """Returns a batch in tf.Example form with exactly the agreed columns; absent ones are missing values."""
+    """Returns a batch in tf.Example form with exactly the agreed columns; absent ones are missing values.
+
+    Raises:
+        DataError: there is no column.
+    """
+    if not agreed:
+        raise DataError(f"expected at least one column, received {batch.num_rows} rows without any")
     known = {name: batch.column(index) for index, name in enumerate(batch.schema.names)}
     missing = pa.nulls(batch.num_rows)
     arrays = [_to_type(known.get(name, missing), value_type) for name, value_type in agreed.items()]
