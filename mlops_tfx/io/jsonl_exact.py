@@ -67,8 +67,9 @@ class Inference:
         before = self.kinds.get(key, Kind())
         joined = before.joined(found)
         if joined is None:
+            place = self._places.get(key, "before")
             raise DataError(
-                f"{where}: column {key!r}: expected {before} as {self._places.get(key, 'before')}, received {_shorten(value)}; "
+                f"{where}: column {key!r}: expected {before} as {place}, received {_shorten(value)}; "
                 f"a column has values of one kind"
             )
         if joined != before or key not in self.kinds:
