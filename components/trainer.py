@@ -137,8 +137,10 @@ class Trainer(Component):
 
     def run(self) -> None:
         """Calls run_fn and checks what it wrote."""
+        from mlops_tfx.execution.autograph import leave_libraries_unconverted
         from mlops_tfx.execution.user_code import load_function, user_code
 
+        leave_libraries_unconverted()
         train = load_function(self.module_file, self.run_fn, "run_fn")
         fn_args = self.fn_args()
         filesystem.makedirs(self.model.uri)
