@@ -20,7 +20,7 @@ LIBRARIES = (
 
 
 def leave_libraries_unconverted() -> bool:
-    """Adds the libraries to autograph's rules, for this process; returns False where this TensorFlow keeps no such list."""
+    """Adds the libraries to autograph's rules, process-wide; returns False if this TensorFlow has no such list."""
     try:
         from tensorflow.python.autograph.core import config
     except ImportError:
