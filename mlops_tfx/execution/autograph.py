@@ -3,7 +3,7 @@
 Tracing a serving signature around TFT's layer takes longer than training a small model: autograph rewrites, function by
 function, the library code that the signature calls. TensorFlow has rules for that, by module name. One of them is for
 Keras 2 under its former name, ``keras``; the package is called ``tf_keras`` now, and no rule has followed. Keras 2 asks
-for the conversion of a user's ``call`` itself (``Layer._autographed_call``), so that code of users is converted as ever.
+for the conversion of a user's ``call`` itself (``Layer._autographed_call``), so that users' code is converted as ever.
 TFT's layer restores a saved graph and calls no code of users.
 
 Measured: docs/performance.md.
