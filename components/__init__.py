@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mlops_tfx.components.import_schema_gen import ImportSchemaGen
     from mlops_tfx.components.pusher import Pusher
     from mlops_tfx.components.schema_gen import SchemaGen
-    from mlops_tfx.components.statistics_gen import StatisticsGen
+    from mlops_tfx.components.statistics_gen import MergeStatistics, StatisticsGen
     from mlops_tfx.components.trainer import Trainer
     from mlops_tfx.components.transform import Transform
 
@@ -26,6 +26,7 @@ __all__ = [
     "ExampleValidator",
     "ImportExampleGen",
     "ImportSchemaGen",
+    "MergeStatistics",
     "Pusher",
     "SchemaGen",
     "StatisticsGen",
@@ -39,6 +40,7 @@ _FILES = {
     "ExampleValidator": "example_validator",
     "ImportExampleGen": "import_example_gen",
     "ImportSchemaGen": "import_schema_gen",
+    "MergeStatistics": "statistics_gen",
     "Pusher": "pusher",
     "SchemaGen": "schema_gen",
     "StatisticsGen": "statistics_gen",

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     import apache_beam as beam
 
 
-def _names_a_runner(args: Sequence[str]) -> bool:
+def names_a_runner(args: Sequence[str]) -> bool:
+    """Whether Beam flags name a runner, such as that of a cluster."""
     return any(arg == "--runner" or arg.startswith("--runner=") for arg in args)
 
 
@@ -26,7 +27,7 @@ def beam_pipeline(beam_pipeline_args: Sequence[str] = ()) -> Iterator[beam.Pipel
     from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
     options = PipelineOptions(list(beam_pipeline_args))
-    runner = None if _names_a_runner(beam_pipeline_args) else FnApiRunner()
+    runner = None if names_a_runner(beam_pipeline_args) else FnApiRunner()
     pipeline = beam.Pipeline(runner=runner, options=options)
     with pipeline:
         yield pipeline

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mlops_tfx.components import ImportExampleGen, ImportSchemaGen
+from mlops_tfx.components import ImportExampleGen, ImportSchemaGen, MergeStatistics, StatisticsGen
 from mlops_tfx.node import Node
 from mlops_tfx.pipelines.tabular import tabular_pipeline
 
@@ -33,8 +33,10 @@ def nodes(folder: Path) -> list[Node]:
         push_to=folder / "serving",
         custom_config={"epochs": 1},
     )
+    (statistics,) = (node for node in chain.nodes if isinstance(node, StatisticsGen))
+    merged = MergeStatistics(statistics.outputs["statistics"])
     records = ImportExampleGen(input_base=str(folder / "records"))
-    return [*chain.nodes, records, ImportSchemaGen(schema_file=str(folder / "schema.pbtxt"))]
+    return [*chain.nodes, merged, records, ImportSchemaGen(schema_file=str(folder / "schema.pbtxt"))]
 
 
 def write_inputs(folder: Path) -> None:

@@ -84,6 +84,7 @@ TFX_SIGNATURES = {
     "CsvExampleGen": ("input_base", "input_config", "output_config", "range_config"),
     "ImportExampleGen": ("input_base", "input_config", "output_config", "range_config", "payload_format"),
     "StatisticsGen": ("examples", "schema", "stats_options", "exclude_splits"),
+    "MergeStatistics": (),  # TFX has none
     "SchemaGen": ("statistics", "infer_feature_shape", "exclude_splits"),
     "ImportSchemaGen": ("schema_file",),
     "ExampleValidator": ("statistics", "schema", "exclude_splits"),

@@ -1,0 +1,121 @@
+"""What StatisticsGen and MergeStatistics write, and the checks of what they read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from mlops_tfx import filesystem
+from mlops_tfx.artifacts import Examples, ExampleStatistics
+from mlops_tfx.components.statistics_gen import partial_state, slicing
+from mlops_tfx.errors import ArtifactError, DataError
+
+if TYPE_CHECKING:
+    from mlops_tfx.components.statistics_gen.compute import Computation, Partial
+
+
+def check_same_splits(artifacts: Sequence[Examples] | Sequence[ExampleStatistics]) -> None:
+    """Raises ArtifactError unless all artifacts have the same splits; lists what differs."""
+    first = artifacts[0]
+    for other in artifacts[1:]:
+        missing = sorted(set(first.splits) - set(other.splits))
+        more = sorted(set(other.splits) - set(first.splits))
+        if missing or more:
+            raise ArtifactError(
+                f"expected the same splits in all {first.TYPE_NAME}, received {first.splits} at {first.uri!r} and "
+                f"{other.splits} at {other.uri!r} (only in the first: {missing}, only in the second: {more}); "
+                f"make them with one output_config"
+            )
+
+
+def set_spans(statistics: ExampleStatistics, spans: Sequence[int]) -> None:
+    """Sets the property ``span`` (the largest), and for several the custom property ``spans`` (a JSON list)."""
+    statistics.span = max(spans)
+    if len(spans) > 1:
+        statistics.custom_properties["spans"] = json.dumps(sorted(spans))
+
+
+def write(computation: Computation, partial: Partial, folder: str, where: str, more: Sequence[Any] = ()) -> int:
+    """Writes the statistics of one split, and the partial that they were made of.
+
+    Args:
+        computation: that of the partial.
+        partial: of all rows; it cannot be used afterwards.
+        folder: where to write.
+        where: the split, for messages.
+        more: statistics of generators that only Beam can run, by slice.
+
+    Returns:
+        The rows that were read.
+
+    Raises:
+        DataError: the options name a feature that does not occur.
+    """
+    from mlops_tfx.io.protos import STATISTICS_FILE, write_statistics
+
+    rows = partial.rows
+    if rows:
+        slicing.check_columns(computation.settings, computation.options, partial.columns, where)
+    # Finishing the statistics consumes the sketches.
+    state = _state(computation, partial)
+    write_statistics(f"{folder}/{STATISTICS_FILE}", computation.statistics(partial, more))
+    filesystem.write_bytes(f"{folder}/{partial_state.STATE_FILE}", state)
+    return rows
+
+
+def _state(computation: Computation, partial: Partial) -> bytes:
+    import tensorflow_data_validation as tfdv
+
+    header: dict[str, Any] = {
+        "settings": computation.settings.to_dict(),
+        "rows": partial.rows,
+        "written_with": f"tensorflow_data_validation {tfdv.__version__}",
+    }
+    if computation.transforms:
+        names = ", ".join(sorted(generator.name for generator in computation.transforms))
+        return partial_state.dumps({**header, "not_mergeable": f"{names} can only be computed from the data"}, None)
+    try:
+        return partial_state.dumps(header, partial)
+    except partial_state.NotStorableError as error:
+        reason = f"a generator keeps objects of {error}, and only plain values, lists, dicts and arrays can be stored"
+        return partial_state.dumps({**header, "not_mergeable": reason}, None)
+
+
+def check_rows(
+    examples: Sequence[Examples],
+    split: str,
+    read: int,
+    statistics: ExampleStatistics,
+    sample_rate: float,
+    *,
+    recount: bool,
+) -> None:
+    """Raises DataError unless the statistics cover the rows that the split has, and at least one.
+
+    Args:
+        examples: what was read.
+        split: which split.
+        read: rows that were read.
+        statistics: as written.
+        sample_rate: as used.
+        recount: whether rows went through other processes, so that the files are counted once more.
+    """
+    from mlops_tfx.io.examples import count_rows
+    from mlops_tfx.io.protos import STATISTICS_FILE, read_statistics
+
+    datasets = read_statistics(f"{statistics.path(split)}/{STATISTICS_FILE}").datasets
+    counted = int(datasets[0].num_examples) if datasets else 0
+    where = " and ".join(repr(artifact.uri) for artifact in examples)
+    rows = count_rows(examples, split) if recount else read
+    if read != rows or (sample_rate == 1.0 and counted != rows):
+        raise DataError(
+            f"split {split!r} of Examples at {where} has {rows} rows, but {read} were read and statistics were "
+            f"computed over {counted}; the files may have changed meanwhile: run again"
+        )
+    if not counted:
+        why = f"sample_rate={sample_rate} left none of its {rows} rows" if rows else "it has none"
+        raise DataError(
+            f"expected rows in split {split!r} of Examples at {where}, but {why}; "
+            f"give it rows, raise the sample rate, or leave it out with exclude_splits=[{split!r}]"
+        )
