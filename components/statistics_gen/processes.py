@@ -53,7 +53,7 @@ def shard_states(
         "tasks": [[split, asdict(shard)] for split, shard in tasks],
     }
     path = os.path.join(folder, "job.json")
-    with open(path, "w") as file:
+    with filesystem.open(path, "w") as file:
         json.dump(job, file)
     _run(path, folder)
     numbers: dict[str, list[int]] = {split: [] for split in shards}
@@ -69,7 +69,7 @@ def _run(job: str, folder: str) -> None:
     )
     failures = sorted(name for name in os.listdir(folder) if name.endswith(".error"))
     if failures:
-        with open(os.path.join(folder, failures[0])) as file:
+        with filesystem.open(os.path.join(folder, failures[0])) as file:
             raise DataError(file.read())
     if done.returncode:
         raise DataError(
@@ -80,7 +80,7 @@ def _run(job: str, folder: str) -> None:
 
 def _read(folder: str, number: int) -> Partial:
     path = os.path.join(folder, f"{number}.state")
-    with open(path, "rb") as file:
+    with filesystem.open(path, "rb") as file:
         _, partial = partial_state.loads(file.read(), path)
     assert partial is not None, "a worker writes no state without a partial"
     return partial

@@ -8,12 +8,14 @@ import os
 import sys
 from typing import Any
 
+from mlops_tfx import filesystem
+
 _NUMBER_BYTES = 4
 
 
 def main(path: str) -> int:
     """Computes the partials of all tasks of a job, in forked processes. Returns the exit code."""
-    with open(path) as file:
+    with filesystem.open(path) as file:
         job = json.load(file)
     import tensorflow_data_validation  # noqa: F401  # so that it is imported once, before forking
 
@@ -58,7 +60,7 @@ def _work(job: dict[str, Any], reader: int) -> int:
         try:
             _task(job, number)
         except Exception as error:
-            with open(os.path.join(job["folder"], f"{number}.error"), "w") as file:
+            with filesystem.open(os.path.join(job["folder"], f"{number}.error"), "w") as file:
                 file.write(str(error))
             return 1
     return 0
@@ -72,7 +74,7 @@ def _task(job: dict[str, Any], number: int) -> None:
     computation = _computation(json.dumps(job["settings"][split]))
     shard = Shard(**fields)
     partial = computation.partial(read_shard(shard), where=shard.uri)
-    with open(os.path.join(job["folder"], f"{number}.state"), "wb") as file:
+    with filesystem.open(os.path.join(job["folder"], f"{number}.state"), "wb") as file:
         file.write(partial_state.dumps({}, partial))
 
 
