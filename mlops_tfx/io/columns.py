@@ -34,7 +34,7 @@ def to_example_form(batch: pa.RecordBatch) -> pa.RecordBatch:
     if twice:
         raise DataError(f"expected every column name once, received {', '.join(map(repr, twice))} several times")
     columns = [_to_lists(name, column) for name, column in zip(names, batch.columns, strict=True)]
-    return pa.RecordBatch.from_arrays(columns, names)
+    return make_batch(columns, names, batch.num_rows)
 
 
 def empty_to_null(batch: pa.RecordBatch, *, keep_types: bool = False) -> pa.RecordBatch:
@@ -43,13 +43,20 @@ def empty_to_null(batch: pa.RecordBatch, *, keep_types: bool = False) -> pa.Reco
     A column without any value gets the type null, unless ``keep_types``.
     """
     columns = [_empty_to_null(_large(column), keep_types) for column in batch.columns]
-    return pa.RecordBatch.from_arrays(columns, batch.schema.names)
+    return make_batch(columns, batch.schema.names, batch.num_rows)
 
 
 def to_plain(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Converts tf.Example form to plain columns: scalars where no row has two values, text where all is UTF-8."""
     columns = [_to_plain(column) for column in batch.columns]
-    return pa.RecordBatch.from_arrays(columns, batch.schema.names)
+    return make_batch(columns, batch.schema.names, batch.num_rows)
+
+
+def make_batch(arrays: Sequence[pa.Array], names: Sequence[str], rows: int) -> pa.RecordBatch:
+    """A record batch that keeps its rows also when there are no columns, as Arrow's own constructor does not."""
+    if arrays:
+        return pa.RecordBatch.from_arrays(list(arrays), list(names))
+    return pa.RecordBatch.from_struct_array(pa.array([{}] * rows, pa.struct([])))
 
 
 def widest_type(first: pa.DataType, second: pa.DataType) -> pa.DataType:
@@ -272,7 +279,7 @@ def concat(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
     if len(batches) == 1:
         return batches[0]
     names = list(dict.fromkeys(name for batch in batches for name in batch.schema.names))
-    return pa.RecordBatch.from_arrays([_concat(name, batches) for name in names], names)
+    return make_batch([_concat(name, batches) for name in names], names, sum(batch.num_rows for batch in batches))
 
 
 def _concat(name: str, batches: Sequence[pa.RecordBatch]) -> pa.Array:

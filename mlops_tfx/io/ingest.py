@@ -14,6 +14,7 @@ from mlops_tfx import config
 from mlops_tfx.errors import DataError
 from mlops_tfx.io import examples as examples_io
 from mlops_tfx.io import inputs, tfrecord
+from mlops_tfx.io.columns import make_batch
 
 if TYPE_CHECKING:
     from mlops_tfx.artifacts import Examples
@@ -65,7 +66,7 @@ def _write(rows: Rows, split_of_row: Any, writers: list[examples_io.ExamplesWrit
             writer.write_framed(framed.filter(chosen))
         else:
             columns = [column.filter(chosen) for column in rows.batch.columns]
-            writer.write(pa.RecordBatch.from_arrays(columns, schema=rows.batch.schema))
+            writer.write(make_batch(columns, rows.batch.schema.names, int(np.count_nonzero(chosen))))
 
 
 def check_rows(expected: int, written: Mapping[str, int]) -> None:

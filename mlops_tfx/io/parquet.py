@@ -122,7 +122,8 @@ class ParquetShards:
         plain = columns.to_plain(batch)
         wider = plain.schema if self._schema is None else _wider_schema(self._schema, plain.schema)
         if wider != self._schema:
-            self._end_shard()
+            if self._schema:
+                self._end_shard()
             self._schema = wider
         self._pending.append(plain)
         self._pending_bytes += plain.nbytes
@@ -132,8 +133,15 @@ class ParquetShards:
             self._end_shard()
 
     def close(self) -> None:
-        """Ends the last shard and gives all shards the same columns. Without rows, one empty shard is written."""
+        """Ends the last shard and gives all shards the same columns. Without rows, one empty shard is written.
+
+        Raises:
+            DataError: there are rows, but none has a column, which Parquet cannot hold.
+        """
         self._schema = self._schema or pa.schema([])
+        if self._pending and not self._schema:
+            rows = sum(batch.num_rows for batch in self._pending)
+            raise DataError(f"expected at least one feature, received {rows} rows without any; write TFRecords instead")
         if self._pending or not self._folder.unfinished:
             self._write_row_group()
         self._end_shard()
