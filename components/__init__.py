@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from mlops_tfx.components.statistics_gen import MergeStatistics, StatisticsGen
     from mlops_tfx.components.trainer import Trainer
     from mlops_tfx.components.transform import Transform
+    from mlops_tfx.ingestion import FileBasedExampleGen
 
 __all__ = [
     "CsvExampleGen",
     "Evaluator",
     "ExampleValidator",
+    "FileBasedExampleGen",
     "ImportExampleGen",
     "ImportSchemaGen",
     "MergeStatistics",
@@ -47,9 +49,12 @@ _FILES = {
     "Trainer": "trainer",
     "Transform": "transform",
 }
+_ELSEWHERE = {"FileBasedExampleGen": "mlops_tfx.ingestion"}  # bases of components lie below them
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ELSEWHERE:
+        return getattr(importlib.import_module(_ELSEWHERE[name]), name)
     if name not in _FILES:
         raise AttributeError(f"module 'mlops_tfx.components' has no attribute {name!r}")
     return getattr(importlib.import_module(f"mlops_tfx.components.{_FILES[name]}"), name)

@@ -1,73 +1,63 @@
-"""ImportExampleGen: examples that are there already, as TFRecords of tf.Example or as Parquet files."""
+"""ImportExampleGen: examples that are there already, as TFRecord files of any payload or as Parquet files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from mlops_tfx import config
-from mlops_tfx.artifacts import Examples
-from mlops_tfx.component import Component, Output
+from mlops_tfx.ingestion import FileBasedExampleGen, Source
 
-_READABLE = (config.PayloadFormat.FORMAT_TF_EXAMPLE, config.PayloadFormat.FORMAT_PARQUET)
+if TYPE_CHECKING:
+    from mlops_tfx.io.inputs import InputSplit
+
+_ARGUMENTS = ("input_base", "input_config", "output_config", "range_config", "payload_format")
 
 
-class ImportExampleGen(Component):
-    """Reads TFRecord files (plain or gzip) of tf.Example, or Parquet files, and divides their rows into splits.
+class ImportExampleGen(FileBasedExampleGen, first=_ARGUMENTS):
+    """Reads TFRecord files (plain or gzip), or Parquet files, and divides their rows into splits.
 
     Rows are divided by the SHA-256 of the serialized example, so a row always lands in the same split, whatever the
-    format. Serialized examples keep what is in them; their features are put in order of name.
+    format. Serialized examples keep what is in them; their features are put in order of name. The bytes of
+    FORMAT_PROTO stay as they are.
 
     Args:
         input_base: the folder with the files.
         input_config: input splits, as patterns below ``input_base``; by default one split of all files. Several splits
-            are kept as they are.
+            are kept as they are. Patterns may have ``{SPAN}`` or ``{YYYY}``, ``{MM}`` and ``{DD}``, and ``{VERSION}``.
         output_config: output splits and their hash buckets; by default train: 2, eval: 1.
-        range_config: which spans to read; not supported yet.
-        payload_format: FORMAT_TF_EXAMPLE for TFRecord files, FORMAT_PARQUET for Parquet files.
-        output_file_format: TFRecord (gzip) of tf.Example, or Parquet; by default as the input.
+        range_config: which spans to read, one artifact each; by default the latest.
+        payload_format: what the records hold: FORMAT_TF_EXAMPLE, FORMAT_TF_SEQUENCE_EXAMPLE or FORMAT_PROTO (bytes of
+            any kind) for TFRecord files, FORMAT_PARQUET for Parquet files.
+        custom_config: as in FileBasedExampleGen.
+        output_data_format: not used; the output holds what the input does.
+        output_file_format: TFRecord (gzip), or Parquet instead of tf.Example; by default as the input.
+        custom_executor_spec: as in FileBasedExampleGen.
     """
 
-    input_base: str
-    input_config: config.Input | None = None
-    output_config: config.Output | None = None
-    range_config: config.RangeConfig | None = None
     payload_format: config.PayloadFormat = config.PayloadFormat.FORMAT_TF_EXAMPLE
-    output_file_format: config.FileFormat = config.FileFormat.FILE_FORMAT_UNSPECIFIED
 
-    examples = Output(Examples)
+    def storage(self) -> tuple[config.PayloadFormat, config.FileFormat]:
+        """As the input, unless ``output_file_format`` says otherwise."""
+        parquet = self.payload_format == config.PayloadFormat.FORMAT_PARQUET
+        if parquet and self.output_file_format == config.FileFormat.FORMAT_TFRECORDS_GZIP:
+            return config.PayloadFormat.FORMAT_TF_EXAMPLE, self.output_file_format
+        return self.payload_format, self.output_file_format
 
     def check(self) -> Iterable[str]:
-        if self.range_config is not None:
-            yield "range_config is not supported yet; name the folder of one span in input_base or in the patterns"
-        if self.payload_format not in _READABLE:
-            names = " or ".join(payload.name for payload in _READABLE)
-            yield f"expected payload_format {names}, received {self.payload_format!r}"
+        """What FileBasedExampleGen checks."""
+        yield from super().check()
+        if self.output_data_format not in (config.PayloadFormat.FORMAT_TF_EXAMPLE, self.payload_format):
+            yield (
+                f"expected payload_format to say what the records hold, received payload_format="
+                f"{self.payload_format!r} and output_data_format={self.output_data_format!r}"
+            )
 
-    def cache_ingredients(self) -> Mapping[str, str]:
-        from mlops_tfx.io import inputs
+    def read(self, split: InputSplit) -> Source:
+        """Returns the rows of a split, to be read."""
+        from mlops_tfx.io import import_files
 
-        return inputs.ingredients(inputs.find_input(self.input_base, self.input_config))
-
-    def run(self) -> None:
-        from mlops_tfx.io import import_files, ingest, inputs, partition
-
-        found = inputs.find_input(self.input_base, self.input_config)
-        division = partition.output_partition(self.output_config, [split.name for split in found])
-        parquet = self.payload_format == config.PayloadFormat.FORMAT_PARQUET
-        read = import_files.read_parquet if parquet else import_files.read_tfrecords
-        written = ingest.write_splits(
-            self.examples,
-            {split.name: read(split) for split in found},
-            division,
-            ingest.file_format_name(self._output_format()),
-            self.context.report_rows,
-        )
-        ingest.check_rows(sum(import_files.count_rows(split, parquet) for split in found), written)
-        ingest.set_input_properties(self.examples, found)
-
-    def _output_format(self) -> config.FileFormat:
-        if self.output_file_format != config.FileFormat.FILE_FORMAT_UNSPECIFIED:
-            return self.output_file_format
         if self.payload_format == config.PayloadFormat.FORMAT_PARQUET:
-            return config.FileFormat.FILE_FORMAT_PARQUET
-        return config.FileFormat.FORMAT_TFRECORDS_GZIP
+            return Source(import_files.read_parquet(split), lambda: import_files.count_rows(split, True))
+        rows = import_files.read_tfrecords(split, self.payload_format.name)
+        return Source(rows, lambda: import_files.count_rows(split, False))

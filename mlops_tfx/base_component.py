@@ -55,9 +55,11 @@ class Component(Node):
     PARAMETERS: ClassVar[Mapping[str, Any]] = {}
     _FIELDS: ClassVar[tuple[str, ...]] = ()
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, first: Sequence[str] = (), **kwargs: Any) -> None:
+        """Reads the declaration. ``first`` names arguments that come before all others in this class's constructor."""
         super().__init_subclass__(**kwargs)
         _declare(cls, sys._getframe(1).f_locals)
+        cls._FIELDS = (*first, *(name for name in cls._FIELDS if name not in first))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(type(self).__name__)

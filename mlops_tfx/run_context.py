@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ class RunContext:
         run_id: the run's id.
         node_id: the node's id.
         temp_dir: a folder that exists while the component runs and is removed afterwards.
+        cache_ingredients: what the cache key was made of when the node began, by name.
         beam_pipeline_args: Beam flags of pipeline and node.
         beam_pipeline: makes a Beam pipeline with these flags, to be used in a ``with`` statement.
         report_rows: adds to the number of rows shown for the node.
@@ -35,6 +36,7 @@ class RunContext:
     run_id: str
     node_id: str
     temp_dir: str
+    cache_ingredients: Mapping[str, str] = field(default_factory=dict)
     beam_pipeline_args: Sequence[str] = ()
     beam_pipeline: Callable[[], AbstractContextManager[beam.Pipeline]] = _no_beam
     report_rows: Callable[[int], None] = field(default=lambda rows: None)

@@ -112,7 +112,7 @@ def run_node(node: Node, run: Run) -> Outcome:
         return Outcome(NodeState.CACHED, cached)
     execution_id = _begin(node, run, inputs, properties, key)
     run.observer.step_done(node.id, Step.BEGIN)
-    return _execute(node, run, inputs, execution_id)
+    return _execute(node, run, inputs, execution_id, ingredients)
 
 
 def _begin(node: Node, run: Run, inputs: Artifacts, properties: Mapping[str, Any], key: str | None) -> int:
@@ -130,7 +130,9 @@ def _find_cached(bound: Component, key: str, run: Run) -> Artifacts | None:
     return None
 
 
-def _execute(node: Component, run: Run, inputs: Artifacts, execution_id: int) -> Outcome:
+def _execute(
+    node: Component, run: Run, inputs: Artifacts, execution_id: int, ingredients: Mapping[str, str]
+) -> Outcome:
     staging = Staging(os.path.abspath(run.pipeline.pipeline_root), node.id, execution_id)
     rows = _Rows(node.id, run.observer)
     try:
@@ -138,7 +140,7 @@ def _execute(node: Component, run: Run, inputs: Artifacts, execution_id: int) ->
         run.observer.step_done(node.id, Step.STAGE)
         run.before_work()
         import_heavy(type(node).HEAVY_IMPORTS)
-        node.bind(inputs, outputs, _context(node, run, staging, rows)).run()
+        node.bind(inputs, outputs, _context(node, run, staging, rows, ingredients)).run()
         run.observer.step_done(node.id, Step.RUN)
         published = staging.publish(outputs)
         run.store.finish(execution_id, run.identity(node), published, {"rows": rows.total})
@@ -152,13 +154,16 @@ def _execute(node: Component, run: Run, inputs: Artifacts, execution_id: int) ->
     return Outcome(NodeState.COMPLETE, published, rows.total)
 
 
-def _context(node: Component, run: Run, staging: Staging, rows: _Rows) -> RunContext:
+def _context(
+    node: Component, run: Run, staging: Staging, rows: _Rows, ingredients: Mapping[str, str]
+) -> RunContext:
     beam_args = (*run.pipeline.beam_pipeline_args, *node.beam_pipeline_args)
     return RunContext(
         pipeline_name=run.pipeline.pipeline_name,
         run_id=run.run_id,
         node_id=node.id,
         temp_dir=staging.temp_dir,
+        cache_ingredients=ingredients,
         beam_pipeline_args=beam_args,
         beam_pipeline=lambda: beam_pipeline(beam_args),
         report_rows=rows.add,

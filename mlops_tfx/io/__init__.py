@@ -24,7 +24,7 @@ Formats:
 
 ExampleGens:
 
-    inputs.py            input files: patterns, digests, fingerprint
+    inputs.py            input files: digests, fingerprint; spans.py: spans and versions in their patterns
     csv_inspect.py       CSV, first pass: rows and types (csv_types.py: TFX's rule); csv_errors.py: what is wrong where
     csv_files.py         CSV, second pass: rows
     import_files.py      TFRecord and Parquet files: rows
@@ -32,6 +32,7 @@ ExampleGens:
     jsonl.py             JSON Lines files: rows; jsonl_kinds.py: types; jsonl_exact.py: what is wrong where
     compressed.py        files that may be compressed
     agreement.py         one set of columns for files that differ
+    records.py           serialized records of every payload: rows (sequences.py: tf.SequenceExample)
     partition.py         which row goes to which split
     ingest.py            rows to the splits of an Examples artifact
 """

@@ -18,9 +18,14 @@ _INT64, _FLOAT, _MESSAGE, _BYTES, _STRING = 3, 2, 11, 12, 9
 _OPTIONAL, _REPEATED = 1, 3
 
 
-@functools.cache
 def example_class() -> Any:
     """The message class ``Example{features: Features{feature: [FeatureEntry{key, value: Feature}]}}``."""
+    return _classes()[0]
+
+
+@functools.cache
+def _classes() -> tuple[Any, ...]:
+    """Example, and SequenceExample with ``feature_lists: {feature_list: [{key, value: FeatureList}]}``."""
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
     # proto2, because there an empty key is written too, as in a map.
@@ -41,9 +46,20 @@ def example_class() -> Any:
     _add_message(entry, "value", 2, "Feature", _OPTIONAL)
     _add_message(file.message_type.add(name="Features"), "feature", 1, "FeatureEntry", _REPEATED)
     _add_message(file.message_type.add(name="Example"), "features", 1, "Features", _OPTIONAL)
+    _add_message(file.message_type.add(name="FeatureList"), "feature", 1, "Feature", _REPEATED)
+    entry = file.message_type.add(name="FeatureListEntry")
+    entry.field.add(name="key", number=1, type=_STRING, label=_OPTIONAL)
+    _add_message(entry, "value", 2, "FeatureList", _OPTIONAL)
+    _add_message(file.message_type.add(name="FeatureLists"), "feature_list", 1, "FeatureListEntry", _REPEATED)
+    sequence = file.message_type.add(name="SequenceExample")
+    _add_message(sequence, "context", 1, "Features", _OPTIONAL)
+    _add_message(sequence, "feature_lists", 2, "FeatureLists", _OPTIONAL)
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.Example"))
+    return tuple(
+        message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
+        for name in ("Example", "SequenceExample")
+    )
 
 
 def _add_message(message: Any, name: str, number: int, kind: str, label: int) -> Any:
@@ -53,7 +69,21 @@ def _add_message(message: Any, name: str, number: int, kind: str, label: int) ->
 def canonical_bytes(record: bytes) -> bytes:
     """The canonical bytes of a serialized tf.Example. Raises protobuf's DecodeError if it is none."""
     example = example_class().FromString(record)
-    entries = example.features.feature
+    _sort_entries(example.features.feature)
+    data: bytes = example.SerializeToString(deterministic=True)
+    return data
+
+
+def canonical_sequence_bytes(record: bytes) -> bytes:
+    """The canonical bytes of a serialized tf.SequenceExample. Raises protobuf's DecodeError if it is none."""
+    sequence = _classes()[1].FromString(record)
+    _sort_entries(sequence.context.feature)
+    _sort_entries(sequence.feature_lists.feature_list)
+    data: bytes = sequence.SerializeToString(deterministic=True)
+    return data
+
+
+def _sort_entries(entries: Any) -> None:
     keys = [entry.key for entry in entries]
     if any(before >= after for before, after in itertools.pairwise(keys)):
         # Of entries with one key, the last counts.
@@ -64,5 +94,3 @@ def canonical_bytes(record: bytes) -> bytes:
     for entry in entries:
         entry.key = entry.key
         entry.value.SetInParent()
-    data: bytes = example.SerializeToString(deterministic=True)
-    return data

@@ -37,6 +37,11 @@ _FORMATS_BY_PAYLOAD = {"FORMAT_TF_EXAMPLE": TFRECORDS_GZIP, "FORMAT_PARQUET": PA
 PAYLOADS_BY_FORMAT = {file_format: payload for payload, file_format in _FORMATS_BY_PAYLOAD.items()}
 
 
+def shard_names(file_format: str) -> tuple[str, str]:
+    """How the names of a format's files begin and end."""
+    return _PREFIXES[file_format], _SUFFIXES[file_format]
+
+
 @dataclass(frozen=True)
 class Shard:
     """A file, or a range of row groups of a Parquet file: what one worker reads.

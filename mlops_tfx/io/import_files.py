@@ -1,14 +1,11 @@
-"""Files that hold examples already: TFRecords of tf.Example, or Parquet."""
+"""Files that hold examples already: TFRecords of any payload, or Parquet."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
-from mlops_tfx.errors import DataError
-from mlops_tfx.io import agreement, example_proto, lockstep, parquet, tfrecord, wire
+from mlops_tfx.io import agreement, parquet, records, tfrecord
 from mlops_tfx.io import examples as examples_io
 from mlops_tfx.io.rows import Rows
 
@@ -16,16 +13,20 @@ if TYPE_CHECKING:
     from mlops_tfx.io.inputs import InputSplit
 
 
-def read_tfrecords(split: InputSplit) -> Iterator[Rows]:
-    """Reads TFRecord files (plain or gzip) of tf.Example, in order, and puts every record into canonical form.
+def read_tfrecords(split: InputSplit, payload: str = records.TF_EXAMPLE) -> Iterator[Rows]:
+    """Reads TFRecord files (plain or gzip), in order.
+
+    Args:
+        split: the files.
+        payload: what a record holds: ``FORMAT_TF_EXAMPLE``, ``FORMAT_TF_SEQUENCE_EXAMPLE`` or ``FORMAT_PROTO``.
 
     Raises:
-        DataError: a file is damaged, or a record is not a tf.Example; names file and record.
+        DataError: a file is damaged, or a record is not what ``payload`` says; names file and record.
     """
     for path in split.files:
         blocks = tfrecord.read_blocks(path, max_rows=examples_io.BATCH_ROWS, max_bytes=examples_io.BATCH_BYTES)
         for block in blocks:
-            yield _rows(block, path)
+            yield records.rows_of_block(block, payload, path)
 
 
 def read_parquet(split: InputSplit) -> Iterator[Rows]:
@@ -50,29 +51,3 @@ def count_rows(split: InputSplit, is_parquet: bool) -> int:
     if is_parquet:
         return sum(rows for path in split.files for rows, _ in parquet.row_groups(path))
     return sum(tfrecord.count_records(path) for path in split.files)
-
-
-def _rows(block: tfrecord.RecordBlock, path: str) -> Rows:
-    try:
-        batch = lockstep.decode_block(block)
-    except lockstep.IrregularError:
-        batch = None
-    if batch is not None and wire.is_ordered(batch.schema.names):
-        return Rows(batch, block.array(), path, block.first)
-    return Rows(batch, pa.array(_canonical(block, path), pa.binary()), path, block.first)
-
-
-def _canonical(block: tfrecord.RecordBlock, path: str) -> list[bytes]:
-    """Map entries may come in any order, and the split of a row must not depend on it."""
-    from google.protobuf.message import DecodeError
-
-    done: list[bytes] = []
-    try:
-        for record in block.records():
-            done.append(example_proto.canonical_bytes(record))
-    except DecodeError as error:
-        raise DataError(
-            f"{path}: record {block.first + len(done)} is not a serialized tf.Example ({error}); ImportExampleGen "
-            f"reads tf.Example in TFRecord files, or Parquet files with payload_format FORMAT_PARQUET"
-        ) from error
-    return done

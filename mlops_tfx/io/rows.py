@@ -32,8 +32,8 @@ class Rows:
             raise ValueError("expected a batch or records, received neither")
         self._batch = batch
         self._records = records
-        self._where = where
-        self._first = first
+        self.where = where
+        self.first = first
 
     def __len__(self) -> int:
         return int(self._batch.num_rows) if self._batch is not None else len(self.records)
@@ -45,7 +45,7 @@ class Rows:
             return self._batch
         from mlops_tfx.io import decode
 
-        return decode.Decoder().decode_records(self.records.to_pylist(), self._where, self._first)
+        return decode.Decoder().decode_records(self.records.to_pylist(), self.where, self.first)
 
     @cached_property
     def records(self) -> pa.BinaryArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from mlops_tfx import filesystem
 
@@ -33,8 +34,7 @@ class ShardFolder:
 
     def publish(self) -> list[str]:
         """Renames every shard and returns the final paths."""
-        total = len(self._unfinished)
-        names = [f"{self._prefix}-{index:05d}-of-{total:05d}{self._suffix}" for index in range(total)]
+        names = shard_file_names(len(self._unfinished), self._prefix, self._suffix)
         paths = [os.path.join(self._folder, name) for name in names]
         for source, destination in zip(self._unfinished, paths, strict=True):
             filesystem.rename(source, destination)
@@ -44,3 +44,18 @@ class ShardFolder:
         """Removes every unfinished shard."""
         for path in self._unfinished:
             filesystem.remove_tree(path)
+
+
+def adopt(paths: Sequence[str], folder: str, prefix: str, suffix: str) -> list[str]:
+    """Moves finished files into a folder, in this order, under the names of shards; returns their new paths."""
+    filesystem.makedirs(folder)
+    names = shard_file_names(len(paths), prefix, suffix)
+    moved = [os.path.join(folder, name) for name in names]
+    for source, destination in zip(paths, moved, strict=True):
+        filesystem.rename(source, destination)
+    return moved
+
+
+def shard_file_names(total: int, prefix: str, suffix: str) -> list[str]:
+    """The names of all shards of a split."""
+    return [f"{prefix}-{index:05d}-of-{total:05d}{suffix}" for index in range(total)]

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
-from mlops_tfx.components import ImportExampleGen, ImportSchemaGen, MergeStatistics, StatisticsGen
+from mlops_tfx import filesystem
+from mlops_tfx.components import (
+    FileBasedExampleGen,
+    ImportExampleGen,
+    ImportSchemaGen,
+    MergeStatistics,
+    StatisticsGen,
+)
+from mlops_tfx.io.inputs import InputSplit
 from mlops_tfx.node import Node
 from mlops_tfx.pipelines.tabular import tabular_pipeline
 
@@ -36,7 +46,15 @@ def nodes(folder: Path) -> list[Node]:
     (statistics,) = (node for node in chain.nodes if isinstance(node, StatisticsGen))
     merged = MergeStatistics(statistics.outputs["statistics"])
     records = ImportExampleGen(input_base=str(folder / "records"))
-    return [*chain.nodes, merged, records, ImportSchemaGen(schema_file=str(folder / "schema.pbtxt"))]
+    lines = FileBasedExampleGen(input_base=str(folder / "csv"), custom_executor_spec=read_lines)
+    return [*chain.nodes, merged, records, lines, ImportSchemaGen(schema_file=str(folder / "schema.pbtxt"))]
+
+
+def read_lines(split: InputSplit) -> Iterator[pa.RecordBatch]:
+    """Reads the lines of text files."""
+    for path in split.files:
+        lines = filesystem.read_bytes(path).splitlines()
+        yield pa.RecordBatch.from_arrays([pa.array(lines)], ["line"])
 
 
 def write_inputs(folder: Path) -> None:

@@ -82,6 +82,10 @@ def test_parameters_have_tfx_s_names_first(component: type[Component]) -> None:
 # Names and order of the constructors' parameters in TFX 1.16 (those without a deprecated executor specification).
 TFX_SIGNATURES = {
     "CsvExampleGen": ("input_base", "input_config", "output_config", "range_config"),
+    "FileBasedExampleGen": (
+        "input_base", "input_config", "output_config", "custom_config", "range_config", "output_data_format",
+        "output_file_format", "custom_executor_spec",
+    ),
     "ImportExampleGen": ("input_base", "input_config", "output_config", "range_config", "payload_format"),
     "StatisticsGen": ("examples", "schema", "stats_options", "exclude_splits"),
     "MergeStatistics": (),  # TFX has none

@@ -177,7 +177,7 @@ def test_wrong_parameters(tmp_path: Path) -> None:
     for component, message in (
         (CsvExampleGen("x", delimiter=";;"), "expected a delimiter of one ASCII character"),
         (CsvExampleGen("x", delimiter='"'), "expected a delimiter of one ASCII character"),
-        (CsvExampleGen("x", range_config=config.RangeConfig()), "range_config is not supported yet"),
+        (CsvExampleGen("x", range_config=config.RangeConfig()), r"range_config: expected \{SPAN\} or"),
     ):
         with pytest.raises(WiringError, match=message):
             run(component, tmp_path)

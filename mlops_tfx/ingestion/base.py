@@ -1,0 +1,88 @@
+"""BaseExampleGen: sources of rows in, one Examples artifact per span out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mlops_tfx.artifacts import Examples
+from mlops_tfx.component import Component, Outputs
+from mlops_tfx.config import FileFormat, PayloadFormat
+from mlops_tfx.ingestion.source import Source, rows_of
+
+if TYPE_CHECKING:
+    from mlops_tfx import config
+    from mlops_tfx.io.ingest import Storage
+    from mlops_tfx.io.partition import Partition
+
+
+@dataclass(frozen=True)
+class SpanSources:
+    """All rows of one span.
+
+    Attributes:
+        sources: rows by input split.
+        span: the span's number.
+        version: its version, if it has one.
+        fingerprint: TFX's fingerprint of the input.
+    """
+
+    sources: Mapping[str, Source]
+    span: int = 0
+    version: int | None = None
+    fingerprint: str = ""
+
+
+class BaseExampleGen(Component):
+    """What ExampleGens share: rows are divided into splits and written, one Examples artifact per span.
+
+    A subclass defines ``run()``, which collects its sources and calls `ingest`.
+    """
+
+    examples = Outputs(Examples)
+
+    def ingest(
+        self,
+        spans: Sequence[SpanSources],
+        output_config: config.Output | None,
+        payload: PayloadFormat = PayloadFormat.FORMAT_TF_EXAMPLE,
+        file_format: FileFormat = FileFormat.FILE_FORMAT_UNSPECIFIED,
+    ) -> None:
+        """Divides the rows of every span into splits, and writes and describes its artifact as TFX does.
+
+        Args:
+            spans: at least one; there will be as many artifacts, in this order.
+            output_config: output splits; by default train: 2, eval: 1, or the input splits if there are several.
+            payload: what the records hold.
+            file_format: how they are stored; by default what goes with the payload.
+
+        Raises:
+            ConfigError: the output splits do not go with the input splits.
+            DataError: a source is wrong, or as many rows were not written as there are.
+        """
+        from mlops_tfx.io import ingest, partition
+
+        storage = ingest.Storage.of(payload, file_format)
+        names = list(spans[0].sources)
+        division = partition.output_partition(output_config, names)
+        for span, artifact in zip(spans, self.examples.make(len(spans)), strict=True):
+            self._write_span(span, artifact, division, storage)
+            ingest.set_input_properties(artifact, span.span, span.version, span.fingerprint)
+
+    def _write_span(
+        self, span: SpanSources, artifact: Examples, division: Partition | None, storage: Storage
+    ) -> None:
+        from mlops_tfx.io import ingest as ingesting
+
+        if any(source.is_beam for source in span.sources.values()):
+            from mlops_tfx.ingestion import beam_source
+
+            written = beam_source.write_splits(artifact, span.sources, division, storage, self.context)
+        else:
+            rows = {name: rows_of(source, storage.payload, name) for name, source in span.sources.items()}
+            written = ingesting.write_splits(artifact, rows, division, storage, self.context.report_rows)
+        expected = [source.expected_rows() for source in span.sources.values()]
+        known = [rows for rows in expected if rows is not None]
+        if len(known) == len(expected):
+            ingesting.check_rows(sum(known), written)
