@@ -65,7 +65,7 @@ def ingested(name: str, table: Table, root: Path, files: int, file_format: str) 
         write(part, Path(path))
     artifact = Examples(str(root / f"out-{files}-{file_format}"))
     rows = read(InputSplit("all", paths), table)
-    storage = ingest.Storage(examples_io.PAYLOADS_BY_FORMAT[file_format], file_format)
+    storage = ingest.Storage(examples.PAYLOADS_BY_FORMAT[file_format], file_format)
     written = ingest.write_splits(artifact, {"all": rows}, SPLITS, storage)
     assert sum(written.values()) == tables.row_count(table)
     return artifact
