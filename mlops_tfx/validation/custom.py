@@ -21,10 +21,13 @@ def custom_validation(config: Any) -> dict[str, Any]:
     """TFDV's argument, if it is wanted.
 
     Raises:
-        ConfigError: the text does not parse, or TFDV is of a release built without ZetaSQL (from 1.17 on).
+        ConfigError: it is of another type or does not parse, or TFDV was built without ZetaSQL (from 1.17 on).
     """
     if config is None:
         return {}
+    problem = config_problem(config)
+    if problem:
+        raise ConfigError(f"custom_validation_config: {problem}")
     import inspect
 
     import tensorflow_data_validation as tfdv

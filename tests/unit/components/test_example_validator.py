@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 from mlops_tfx.artifacts import ExampleAnomalies, Examples, ExampleStatistics, Schema
+from mlops_tfx.channel import Channel
 from mlops_tfx.components.example_validator import ExampleValidator
-from mlops_tfx.errors import ArtifactError, ConfigError, DataError, PipelineFailedError, ValidationFailure, WiringError
+from mlops_tfx.errors import ArtifactError, ConfigError, DataError, PipelineFailedError, ValidationFailure
 from mlops_tfx.execution.testing import run_component
 from mlops_tfx.io.protos import read_anomalies, write_schema, write_statistics
 from tests.golden.statistics.real_data import flights_sample, to_batch, write_examples
@@ -329,8 +330,11 @@ def test_conditions_in_sql(case: Case) -> None:
 def test_conditions_of_the_wrong_form(case: Case) -> None:
     with pytest.raises(ConfigError, match='expected the text of a CustomValidationConfig; .*no field named "feature"'):
         case.run(custom_validation_config="feature: 1")
-    with pytest.raises(WiringError, match="expected TFDV's CustomValidationConfig or its text, received 5"):
+    with pytest.raises(ConfigError, match="expected TFDV's CustomValidationConfig or its text, received 5"):
         case.run(custom_validation_config=5)
+    wired = {key: Channel(type=type(artifact)) for key, artifact in case.inputs.items()}
+    (problem,) = ExampleValidator(**wired, custom_validation_config=5).problems
+    assert problem.startswith("parameter 'custom_validation_config': expected TFDV's CustomValidationConfig")
 
 
 def test_statistics_that_are_missing_or_damaged(case: Case) -> None:
