@@ -79,8 +79,7 @@ class StatisticsGen(Component):
         work = modes.Work(self.examples, settings, self.statistics, self.context)
         rows, elsewhere = modes.compute(work)
         for split in splits:
-            rate = settings[split].sample_rate
-            results.check_rows(self.examples, split, rows[split], self.statistics, rate, recount=elsewhere)
+            results.check_rows(self.examples, split, rows[split], self.statistics, settings[split], recount=elsewhere)
             self.context.report_rows(rows[split])
         rates = {split: settings[split].sample_rate for split in splits}
         self.statistics.custom_properties["sample_rate_by_split"] = json.dumps(rates)

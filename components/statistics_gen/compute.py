@@ -84,7 +84,7 @@ class Computation:
             self._add_all(result, buffer.rest())
         except MlopsTfxError:
             raise
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, KeyError) as error:
             raise DataError(f"{where}: statistics cannot be computed: {error}") from error
         return self._compact(result)
 
@@ -114,7 +114,12 @@ class Computation:
 
     def _merged(self, first: list[Any], second: list[Any]) -> list[Any]:
         together = zip(self._generators, first, second, strict=True)
-        return [generator.merge_accumulators([one, other]) for generator, one, other in together]
+        try:
+            return [generator.merge_accumulators([one, other]) for generator, one, other in together]
+        except (ValueError, TypeError) as error:
+            raise DataError(
+                f"statistics of several files cannot be merged: {error} Expected one type per feature in all files"
+            ) from error
 
     def _compact(self, partial: Partial) -> Partial:
         """Makes a partial small. Always done, so that all modes merge the same sketches."""

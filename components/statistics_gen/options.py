@@ -151,6 +151,11 @@ class Settings:
     slice_functions: tuple[str, ...] = ()
     generators: tuple[str, ...] = ()
 
+    @property
+    def counts_rows(self) -> bool:
+        """Whether the statistics hold the number of rows: TFDV's usual generators count them."""
+        return bool(json.loads(self.tfdv).get("_add_default_generators", True))
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
         fields: dict[str, Any] = json.loads(json.dumps(asdict(self)))

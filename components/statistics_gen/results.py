@@ -13,6 +13,7 @@ from mlops_tfx.errors import ArtifactError, DataError
 
 if TYPE_CHECKING:
     from mlops_tfx.components.statistics_gen.compute import Computation, Partial
+    from mlops_tfx.components.statistics_gen.options import Settings
 
 
 def check_same_splits(artifacts: Sequence[Examples] | Sequence[ExampleStatistics]) -> None:
@@ -87,7 +88,7 @@ def check_rows(
     split: str,
     read: int,
     statistics: ExampleStatistics,
-    sample_rate: float,
+    settings: Settings,
     *,
     recount: bool,
 ) -> None:
@@ -98,7 +99,7 @@ def check_rows(
         split: which split.
         read: rows that were read.
         statistics: as written.
-        sample_rate: as used.
+        settings: as used.
         recount: whether rows went through other processes, so that the files are counted once more.
     """
     from mlops_tfx.io.examples import count_rows
@@ -108,6 +109,9 @@ def check_rows(
     counted = int(datasets[0].num_examples) if datasets else 0
     where = " and ".join(repr(artifact.uri) for artifact in examples)
     rows = count_rows(examples, split) if recount else read
+    sample_rate = settings.sample_rate
+    if not settings.counts_rows:
+        counted = read
     if read != rows or (sample_rate == 1.0 and counted != rows):
         raise DataError(
             f"split {split!r} of Examples at {where} has {rows} rows, but {read} were read and statistics were "

@@ -102,12 +102,23 @@ def _by_sql(sqls: list[str]) -> SliceFunction:
         for key, part in slicer.process(batch):
             if key == constants.INVALID_SLICE_KEY:
                 # TFDV logs, and adds a dataset of that name.
-                names = ", ".join(batch.schema.names)
-                raise DataError(f"slices: one of these queries does not fit the features ({names}): {sqls}")
+                raise DataError(f"slices: {_sql_problem(sqls, batch.schema)}")
             if key != constants.DEFAULT_SLICE_KEY:
                 yield key, part
 
     return by_sql
+
+
+def _sql_problem(sqls: list[str], schema: pa.Schema) -> str:
+    from tensorflow_data_validation.utils import slicing_util
+    from tfx_bsl.arrow import sql_util
+
+    for sql in sqls:
+        try:
+            sql_util.RecordBatchSQLSliceQuery(slicing_util.format_slice_sql_query(sql), schema)
+        except RuntimeError as error:
+            return f"expected a query on the features ({', '.join(schema.names)}), received {sql!r}: {error}"
+    return f"expected queries on the features, received {sqls!r}"
 
 
 def _user_function(path: str) -> SliceFunction:
