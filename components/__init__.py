@@ -9,27 +9,34 @@ if __name__ != "mlops_tfx.components":
     raise ImportError(f"the folder components/ is imported as 'mlops_tfx.components', not as {__name__!r}")
 
 if TYPE_CHECKING:
+    from mlops_tfx.components.avro_example_gen import AvroExampleGen
+    from mlops_tfx.components.big_query_example_gen import BigQueryExampleGen
     from mlops_tfx.components.csv_example_gen import CsvExampleGen
     from mlops_tfx.components.evaluator import Evaluator
     from mlops_tfx.components.example_validator import ExampleValidator
     from mlops_tfx.components.import_example_gen import ImportExampleGen
     from mlops_tfx.components.import_schema_gen import ImportSchemaGen
+    from mlops_tfx.components.json_lines_example_gen import JsonLinesExampleGen
     from mlops_tfx.components.pusher import Pusher
     from mlops_tfx.components.schema_gen import SchemaGen
     from mlops_tfx.components.statistics_gen import MergeStatistics, StatisticsGen
     from mlops_tfx.components.trainer import Trainer
     from mlops_tfx.components.transform import Transform
-    from mlops_tfx.ingestion import FileBasedExampleGen
+    from mlops_tfx.ingestion import FileBasedExampleGen, QueryBasedExampleGen
 
 __all__ = [
+    "AvroExampleGen",
+    "BigQueryExampleGen",
     "CsvExampleGen",
     "Evaluator",
     "ExampleValidator",
     "FileBasedExampleGen",
     "ImportExampleGen",
     "ImportSchemaGen",
+    "JsonLinesExampleGen",
     "MergeStatistics",
     "Pusher",
+    "QueryBasedExampleGen",
     "SchemaGen",
     "StatisticsGen",
     "Trainer",
@@ -37,11 +44,14 @@ __all__ = [
 ]
 
 _FILES = {
+    "AvroExampleGen": "avro_example_gen",
+    "BigQueryExampleGen": "big_query_example_gen",
     "CsvExampleGen": "csv_example_gen",
     "Evaluator": "evaluator",
     "ExampleValidator": "example_validator",
     "ImportExampleGen": "import_example_gen",
     "ImportSchemaGen": "import_schema_gen",
+    "JsonLinesExampleGen": "json_lines_example_gen",
     "MergeStatistics": "statistics_gen",
     "Pusher": "pusher",
     "SchemaGen": "schema_gen",
@@ -49,12 +59,12 @@ _FILES = {
     "Trainer": "trainer",
     "Transform": "transform",
 }
-_ELSEWHERE = {"FileBasedExampleGen": "mlops_tfx.ingestion"}  # bases of components lie below them
+_BASES = ("FileBasedExampleGen", "QueryBasedExampleGen")  # they lie below the components
 
 
 def __getattr__(name: str) -> Any:
-    if name in _ELSEWHERE:
-        return getattr(importlib.import_module(_ELSEWHERE[name]), name)
+    if name in _BASES:
+        return getattr(importlib.import_module("mlops_tfx.ingestion"), name)
     if name not in _FILES:
         raise AttributeError(f"module 'mlops_tfx.components' has no attribute {name!r}")
     return getattr(importlib.import_module(f"mlops_tfx.components.{_FILES[name]}"), name)

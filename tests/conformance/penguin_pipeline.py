@@ -7,15 +7,20 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import fastavro
 import pandas as pd
 import pyarrow as pa
 
-from mlops_tfx import filesystem
+from mlops_tfx import config, filesystem
 from mlops_tfx.components import (
+    AvroExampleGen,
+    BigQueryExampleGen,
     FileBasedExampleGen,
     ImportExampleGen,
     ImportSchemaGen,
+    JsonLinesExampleGen,
     MergeStatistics,
+    QueryBasedExampleGen,
     StatisticsGen,
 )
 from mlops_tfx.io.inputs import InputSplit
@@ -47,7 +52,19 @@ def nodes(folder: Path) -> list[Node]:
     merged = MergeStatistics(statistics.outputs["statistics"])
     records = ImportExampleGen(input_base=str(folder / "records"))
     lines = FileBasedExampleGen(input_base=str(folder / "csv"), custom_executor_spec=read_lines)
-    return [*chain.nodes, merged, records, lines, ImportSchemaGen(schema_file=str(folder / "schema.pbtxt"))]
+    formats = [AvroExampleGen(input_base=str(folder / "avro")), JsonLinesExampleGen(input_base=str(folder / "json"))]
+    query = config.Input(splits=[config.Input.Split(name="all", pattern="select * from penguins")])
+    queried = [
+        QueryBasedExampleGen(input_config=query, custom_executor_spec=run_query),
+        BigQueryExampleGen(query="select * from penguins", custom_executor_spec=run_query),
+    ]
+    schema = ImportSchemaGen(schema_file=str(folder / "schema.pbtxt"))
+    return [*chain.nodes, merged, records, lines, *formats, *queried, schema]
+
+
+def run_query(query: str) -> Iterator[pa.RecordBatch]:
+    """What a data base would return."""
+    yield pa.RecordBatch.from_arrays([pa.array([len(query), 0])], ["n"])
 
 
 def read_lines(split: InputSplit) -> Iterator[pa.RecordBatch]:
@@ -65,6 +82,13 @@ def write_inputs(folder: Path) -> None:
     table = pd.read_csv(_penguins())
     (folder / "csv").mkdir()
     table.to_csv(folder / "csv" / "penguins.csv", index=False)
+    (folder / "json").mkdir()
+    table.to_json(folder / "json" / "penguins.jsonl", orient="records", lines=True)
+    (folder / "avro").mkdir()
+    fields = [{"name": "body_mass_g", "type": "double"}]
+    with (folder / "avro" / "penguins.avro").open("wb") as file:
+        rows = table[["body_mass_g"]].dropna().to_dict("records")
+        fastavro.writer(file, {"type": "record", "name": "Penguin", "fields": fields}, rows)
     (folder / "records").mkdir()
     with tf.io.TFRecordWriter(str(folder / "records" / "penguins.tfrecord")) as writer:
         for mass in table["body_mass_g"].dropna():

@@ -86,6 +86,15 @@ TFX_SIGNATURES = {
         "input_base", "input_config", "output_config", "custom_config", "range_config", "output_data_format",
         "output_file_format", "custom_executor_spec",
     ),
+    "AvroExampleGen": ("input_base", "input_config", "output_config"),  # TFX has an executor of that kind
+    "JsonLinesExampleGen": ("input_base", "input_config", "output_config"),  # TFX has none
+    "QueryBasedExampleGen": (
+        "input_config", "output_config", "custom_config", "range_config", "output_data_format", "output_file_format",
+        "custom_executor_spec",
+    ),
+    "BigQueryExampleGen": (
+        "query", "input_config", "output_config", "range_config", "custom_executor_spec", "custom_config",
+    ),
     "ImportExampleGen": ("input_base", "input_config", "output_config", "range_config", "payload_format"),
     "StatisticsGen": ("examples", "schema", "stats_options", "exclude_splits"),
     "MergeStatistics": (),  # TFX has none
