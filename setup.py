@@ -130,8 +130,11 @@ EXTRAS["test"] = [
     *EXTRAS["examples"],
     *EXTRAS["keras2"],
     "build>=1",
+    "flask>=3",  # with flask-cors: moto's server; its own extra "server" brings what S3 does not need
+    "flask-cors>=4",
     "hypothesis>=6.100",
     "import-linter>=2.1",
+    "moto[s3]>=5",  # an S3 server on loopback
     "mypy>=1.13",
     "pandas-stubs",
     "pytest>=9",

@@ -181,7 +181,7 @@ def _patterns(examples: Sequence[Examples], splits: Sequence[str], argument: str
     for split in splits:
         known = sorted({name for artifact in examples for name in artifact.splits})
         if split not in known:
-            places = ", ".join(artifact.uri for artifact in examples)
+            places = ", ".join(artifact.recorded_uri for artifact in examples)
             raise ConfigError(
                 f"{argument}: expected a split of the examples at {places}, received splits={list(splits)!r}: "
                 f"there is no split {split!r}{did_you_mean(split, known)}"

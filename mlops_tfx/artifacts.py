@@ -6,17 +6,23 @@ The 21 standard types, their names, declared properties and base types are those
 
 from __future__ import annotations
 
+import copy
 import enum
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from mlops_tfx import filesystem
 from mlops_tfx.errors import ArtifactError, ConfigError, did_you_mean
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 PropertyValue = int | float | str
+
+CONTENT_DIGEST = "content_digest"
+"""The custom property with the digest of an artifact's payload."""
 
 
 class PropertyType(enum.Enum):
@@ -63,7 +69,8 @@ class Artifact:
     write as attributes (``examples.span``). Everything else goes to ``custom_properties``.
 
     Attributes:
-        uri: where the payload lies.
+        uri: where the payload lies. While a component runs, a payload on an object store is copied here when ``uri`` is
+            first read, and ``uri`` is the path of the copy.
         id: the id in the metadata store; 0 before it is published.
         properties: values of declared properties.
         custom_properties: further values (int, float or str).
@@ -87,13 +94,58 @@ class Artifact:
         custom_properties: Mapping[str, PropertyValue] | None = None,
         state: ArtifactState = ArtifactState.UNKNOWN,
     ) -> None:
-        self.uri = uri
+        self._recorded_uri = uri
+        self._copy: filesystem.LocalCopy | None = None
         self.id = id
         self.state = state
         self.properties: dict[str, PropertyValue] = {}
         self.custom_properties: dict[str, PropertyValue] = dict(custom_properties or {})
         for name, value in (properties or {}).items():
             self.set_property(name, value)
+
+    @property
+    def uri(self) -> str:
+        """Where the payload lies; see the class."""
+        return self.local_uri() if self._copy is not None else self._recorded_uri
+
+    @uri.setter
+    def uri(self, uri: str) -> None:
+        self._recorded_uri, self._copy = uri, None
+
+    @property
+    def recorded_uri(self) -> str:
+        """Where the payload lies for everybody: what the metadata store has. Reading it copies nothing."""
+        return self._recorded_uri
+
+    def local_uri(self, part: str = ".") -> str:
+        """Returns the place of a part (a relative path) of the payload, after copying that part here if need be."""
+        if self._copy is not None:
+            return self._copy.path(part)
+        return self._recorded_uri if part == "." else filesystem.join(self._recorded_uri, part)
+
+    def readable_uri(self, part: str = ".") -> str:
+        """Returns where a part of the payload can be streamed from (``filesystem.open``); copies nothing."""
+        if self._copy is not None:
+            return self._copy.readable(part)
+        return self._recorded_uri if part == "." else filesystem.join(self._recorded_uri, part)
+
+    def on_this_machine(self, *, streamed: bool = False) -> Self:
+        """Returns a copy of a remote artifact whose ``uri`` is a local path; a local artifact as it is.
+
+        ``streamed``: ``readable_uri`` answers with places that other machines can read, too. `release` ends its use.
+        """
+        if filesystem.is_local(self._recorded_uri):
+            return self
+        version = self.custom_properties.get(CONTENT_DIGEST) or filesystem.digest(self._recorded_uri)
+        near = copy.copy(self)
+        near.properties, near.custom_properties = dict(self.properties), dict(self.custom_properties)
+        near.__dict__["_copy"] = filesystem.LocalCopy(self._recorded_uri, str(version), streamed=streamed)
+        return near
+
+    def release(self) -> None:
+        """Lets the local copy be removed when room is needed."""
+        if self._copy is not None:
+            self._copy.close()
 
     def set_property(self, name: str, value: PropertyValue) -> None:
         """Sets a declared property. Raises ArtifactError for an undeclared name or a value of another type."""
@@ -122,7 +174,7 @@ class Artifact:
             super().__setattr__(name, value)
 
     def __repr__(self) -> str:
-        return f"{self.TYPE_NAME}(id={self.id}, uri={self.uri!r})"
+        return f"{self.TYPE_NAME}(id={self.id}, uri={self._recorded_uri!r})"
 
 
 def _split_names(artifact: Artifact) -> list[str]:
@@ -146,21 +198,31 @@ class _SplitArtifact(Artifact):
 
     def path(self, split: str) -> str:
         """Returns the folder of one split. Raises ArtifactError if there is no such split."""
+        self._check_split(split)
+        return self.local_uri(f"Split-{split}")
+
+    def readable_path(self, split: str) -> str:
+        """Returns where one split can be streamed from; errors as for `path`."""
+        self._check_split(split)
+        return self.readable_uri(f"Split-{split}")
+
+    def _check_split(self, split: str) -> None:
         if split not in self.splits:
             hint = did_you_mean(split, self.splits)
-            raise ArtifactError(f"{self.TYPE_NAME} at {self.uri!r} has no split {split!r}{hint}")
-        return os.path.join(self.uri, f"Split-{split}")
+            raise ArtifactError(f"{self.TYPE_NAME} at {self.recorded_uri!r} has no split {split!r}{hint}")
 
     def kept_splits(self, excluded: Sequence[str] | None) -> list[str]:
         """Returns the splits without the excluded ones. Raises ConfigError for an unknown one, or if none is left."""
         for split in excluded or ():
             if split not in self.splits:
                 hint = did_you_mean(split, self.splits)
-                raise ConfigError(f"exclude_splits: {self.TYPE_NAME} at {self.uri!r} has no split {split!r}{hint}")
+                raise ConfigError(
+                    f"exclude_splits: {self.TYPE_NAME} at {self.recorded_uri!r} has no split {split!r}{hint}"
+                )
         kept = [split for split in self.splits if split not in (excluded or ())]
         if not kept:
             raise ConfigError(
-                f"{self.TYPE_NAME} at {self.uri!r}: expected at least one split to work on, received "
+                f"{self.TYPE_NAME} at {self.recorded_uri!r}: expected at least one split to work on, received "
                 f"splits={self.splits!r}, exclude_splits={list(excluded or ())!r}"
             )
         return kept
@@ -266,7 +328,7 @@ class ValueArtifact(Artifact):
             try:
                 value = self.decode(data)
             except ValueError as error:
-                raise ArtifactError(f"{self.TYPE_NAME} at {self.uri!r} cannot be decoded: {error}") from error
+                raise ArtifactError(f"{self.TYPE_NAME} at {self.recorded_uri!r} cannot be decoded: {error}") from error
         self._value, self._has_value = value, True
         return value
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from mlops_tfx import filesystem
 from mlops_tfx.channel import BaseChannel, Channel, OutputChannel
 from mlops_tfx.connection import ConnectionConfig, SqliteConnection
 from mlops_tfx.errors import ConfigError, WiringError, did_you_mean
@@ -23,8 +24,9 @@ class Pipeline:
 
     Args:
         pipeline_name: at most 63 characters; names the pipeline in the metadata store.
-        pipeline_root: folder for all outputs.
-        metadata_connection_config: the metadata store; a sqlite file ``metadata.sqlite`` in the root by default.
+        pipeline_root: folder for all outputs; a path, or a uri on an object store (``s3://``, ``gs://``).
+        metadata_connection_config: the metadata store; a sqlite file ``metadata.sqlite`` in the root by default. A root
+            on an object store has no default.
         components: the nodes, in any order.
         enable_cache: reuse results whose inputs, parameters, code and library versions are unchanged.
         beam_pipeline_args: flags for every node's Beam pipelines.
@@ -47,7 +49,11 @@ class Pipeline:
         self._enable_cache = enable_cache
         self._beam_pipeline_args = tuple(beam_pipeline_args)
         nodes = tuple(dict.fromkeys(components))
-        problems = [*_name_problems(pipeline_name, self._root), *_problems(nodes)]
+        problems = [
+            *_name_problems(pipeline_name, self._root),
+            *_place_problems(self._root, metadata_connection_config),
+            *_problems(nodes),
+        ]
         if problems:
             raise WiringError(problems)
         self._nodes = tuple(_in_order(nodes))
@@ -132,6 +138,20 @@ def _name_problems(name: str, root: str) -> Iterator[str]:
         yield f"pipeline_name: expected at most {_NAME_LIMIT} characters, received {len(name)}: {name!r}"
     if not root:
         yield "pipeline_root is empty; give the folder for all outputs"
+
+
+def _place_problems(root: str, connection: ConnectionConfig | None) -> Iterator[str]:
+    try:
+        local = filesystem.is_local(root)
+    except ConfigError as error:
+        yield f"pipeline_root: {error}"
+        return
+    if not local and connection is None:
+        yield (
+            f"metadata_connection_config: expected the place of the metadata store, received None with "
+            f"pipeline_root={root!r}; SQLite cannot live on an object store: pass "
+            "sqlite_metadata_connection_config('a local file')"
+        )
 
 
 def _problems(nodes: Sequence[Node]) -> list[str]:

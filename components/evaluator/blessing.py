@@ -30,9 +30,9 @@ def bless(
     """
     properties = blessing.custom_properties
     if model is not None:
-        properties["current_model"], properties["current_model_id"] = model.uri, model.id
+        properties["current_model"], properties["current_model_id"] = model.recorded_uri, model.id
     if baseline is not None:
-        properties["baseline_model"], properties["baseline_model_id"] = baseline.uri, baseline.id
+        properties["baseline_model"], properties["baseline_model_id"] = baseline.recorded_uri, baseline.id
     properties["component_id"] = node_id
     properties["blessed"] = int(validation.validation_ok)
     filesystem.write_bytes(os.path.join(blessing.uri, BLESSED if validation.validation_ok else NOT_BLESSED), b"")

@@ -64,7 +64,7 @@ def evaluate(
     if not rows:
         raise DataError(f"expected rows to evaluate, received none in split {', '.join(map(repr, splits))}")
     slicing.check()
-    locations = EvalLocations(examples[0].uri, "tf.Example", {m.name: m.path for m in models.values()})
+    locations = EvalLocations(examples[0].recorded_uri, "tf.Example", {m.name: m.path for m in models.values()})
     # Rates of empty slices and unreached thresholds are NaN by definition; numpy need not say so for each.
     with np.errstate(divide="ignore", invalid="ignore"):
         return write_results(uri, list(accumulator.results()), eval_config, locations)

@@ -55,6 +55,6 @@ def _common_splits(examples: Sequence[Examples]) -> tuple[str, ...]:
         if set(artifact.splits) != set(first):
             raise ConfigError(
                 f"examples: expected the same splits in all artifacts, received {sorted(first)} at "
-                f"{examples[0].uri!r} and {sorted(artifact.splits)} at {artifact.uri!r}"
+                f"{examples[0].recorded_uri!r} and {sorted(artifact.splits)} at {artifact.recorded_uri!r}"
             )
     return first

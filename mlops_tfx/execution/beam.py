@@ -10,9 +10,21 @@ if TYPE_CHECKING:
     import apache_beam as beam
 
 
+_LOCAL_RUNNERS = {"DirectRunner", "BundleBasedDirectRunner", "FnApiRunner", "PrismRunner", "InteractiveRunner"}
+
+
 def names_a_runner(args: Sequence[str]) -> bool:
     """Whether Beam flags name a runner, such as that of a cluster."""
     return any(arg == "--runner" or arg.startswith("--runner=") for arg in args)
+
+
+def on_other_machines(args: Sequence[str]) -> bool:
+    """Whether these flags name a runner whose workers may be on other machines."""
+    for arg, following in zip(args, [*args[1:], ""], strict=False):
+        name, _, value = arg.partition("=")
+        if name == "--runner" and (value or following).rpartition(".")[2] not in _LOCAL_RUNNERS:
+            return True
+    return False
 
 
 @contextmanager

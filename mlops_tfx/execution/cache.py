@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mlops_tfx import filesystem
+from mlops_tfx.artifacts import CONTENT_DIGEST
 from mlops_tfx.execution.imports import project_modules, source_of_module
 from mlops_tfx.parameters import canonical_json
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from mlops_tfx.artifacts import Artifact
     from mlops_tfx.component import Component
 
-CONTENT_DIGEST = "content_digest"
 LIBRARIES = (
     "mlops_tfx",
     "tensorflow",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_tfx import filesystem
+from mlops_tfx.artifacts import CONTENT_DIGEST
 from mlops_tfx.errors import ResolutionError
-from mlops_tfx.execution.cache import CONTENT_DIGEST
 from mlops_tfx.execution.observer import NodeState
 from mlops_tfx.metadata import ExecutionState
 from mlops_tfx.parameters import to_json

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import threading
 import traceback
 from collections.abc import Callable, Mapping
@@ -28,11 +27,11 @@ from mlops_tfx import filesystem
 from mlops_tfx.component import Component, RunContext
 from mlops_tfx.errors import MlopsTfxError, NodeFailedError
 from mlops_tfx.execution import cache, owner, system_nodes
-from mlops_tfx.execution.beam import beam_pipeline
+from mlops_tfx.execution.beam import beam_pipeline, on_other_machines
 from mlops_tfx.execution.heavy_imports import import_heavy
 from mlops_tfx.execution.observer import NodeState, Observer, Step
 from mlops_tfx.execution.resolve import Artifacts, resolve_inputs
-from mlops_tfx.execution.staging import Staging
+from mlops_tfx.execution.staging import Staging, inputs_here
 from mlops_tfx.metadata import ExecutionState, NodeIdentity
 from mlops_tfx.parameters import to_json
 
@@ -133,25 +132,36 @@ def _find_cached(bound: Component, key: str, run: Run) -> Artifacts | None:
 def _execute(
     node: Component, run: Run, inputs: Artifacts, execution_id: int, ingredients: Mapping[str, str]
 ) -> Outcome:
-    staging = Staging(os.path.abspath(run.pipeline.pipeline_root), node.id, execution_id)
+    staging = Staging(run.pipeline.pipeline_root, node.id, execution_id)
     rows = _Rows(node.id, run.observer)
     try:
+        staging.check_free(list(node.outputs))
         outputs = staging.prepare({key: node.OUTPUTS[key] for key in node.outputs})
         run.observer.step_done(node.id, Step.STAGE)
         run.before_work()
         import_heavy(type(node).HEAVY_IMPORTS)
-        node.bind(inputs, outputs, _context(node, run, staging, rows, ingredients)).run()
+        context = _context(node, run, staging, rows, ingredients)
+        with inputs_here(inputs, streamed=on_other_machines(context.beam_pipeline_args)) as near:
+            node.bind(near, outputs, context).run()
         run.observer.step_done(node.id, Step.RUN)
         published = staging.publish(outputs)
         run.store.finish(execution_id, run.identity(node), published, {"rows": rows.total})
     except BaseException as error:
-        staging.discard(list(node.outputs))
+        _withdraw(staging, node, run)
         run.store.fail(execution_id, _error_text(error))
         if isinstance(error, Exception):
             raise _failure(node, error) from error
         raise
     run.observer.step_done(node.id, Step.PUBLISH)
     return Outcome(NodeState.COMPLETE, published, rows.total)
+
+
+def _withdraw(staging: Staging, node: Node, run: Run) -> None:
+    try:
+        staging.withdraw()
+    except OSError as error:
+        # The object store that failed is still down. What lies there has no name in the metadata store.
+        run.observer.logged(node.id, f"what it wrote could not be removed: {error}")
 
 
 def _context(
@@ -215,7 +225,7 @@ def recover(pipeline: Pipeline, store: MetadataStore) -> list[str]:
     for record in store.executions(pipeline_name=pipeline.pipeline_name, states={ExecutionState.RUNNING}):
         if owner.is_alive(record.properties):
             continue
-        staging = Staging(os.path.abspath(pipeline.pipeline_root), record.node_id, record.id)
+        staging = Staging(pipeline.pipeline_root, record.node_id, record.id)
         staging.discard(_output_folders(pipeline, record.node_id))
         store.fail(record.id, f"interrupted: the process that ran it ({owner.describe(record.properties)}) is gone")
         recovered.append(record.node_id)
@@ -223,5 +233,5 @@ def recover(pipeline: Pipeline, store: MetadataStore) -> list[str]:
 
 
 def _output_folders(pipeline: Pipeline, node_id: str) -> list[str]:
-    folder = os.path.join(os.path.abspath(pipeline.pipeline_root), node_id)
+    folder = filesystem.join(filesystem.absolute(pipeline.pipeline_root), node_id)
     return [name for name in filesystem.listdir(folder) if not name.startswith(".")] if filesystem.isdir(folder) else []

@@ -103,7 +103,7 @@ def read_blocks(
         return
     # Arrow reads ahead in threads of its own. It must not read through a Python file object: ending early would wait,
     # with Python's lock held, for a thread that waits for that lock.
-    with pa.OSFile(filesystem.local_path(path)) as file:
+    with filesystem.open_native(path) as file:
         if file.size() == 0:
             return
         try:

@@ -65,7 +65,7 @@ def file_format_of(examples: Examples | Sequence[Examples]) -> str:
     Raises:
         DataError: the artifacts differ, or hold something else than tf.Examples.
     """
-    formats = {artifact.uri: _file_format(artifact) for artifact in _as_list(examples)}
+    formats = {artifact.recorded_uri: _file_format(artifact) for artifact in _as_list(examples)}
     if len(set(formats.values())) > 1:
         listing = ", ".join(f"{uri}: {file_format}" for uri, file_format in formats.items())
         raise DataError(f"expected Examples in one format, received several ({listing}); ingest them with one format")
@@ -76,11 +76,12 @@ def _file_format(artifact: Examples) -> str:
     payload = str(artifact.custom_properties.get("payload_format", "FORMAT_TF_EXAMPLE"))
     if payload not in _FORMATS_BY_PAYLOAD:
         known = " or ".join(_FORMATS_BY_PAYLOAD)
-        raise DataError(f"Examples at {artifact.uri!r}: expected {known}, received payload_format={payload!r}")
+        raise DataError(f"Examples at {artifact.recorded_uri!r}: expected {known}, received payload_format={payload!r}")
     file_format = str(artifact.custom_properties.get("file_format", _FORMATS_BY_PAYLOAD[payload]))
     if file_format not in _SUFFIXES:
         known = " or ".join(_SUFFIXES)
-        raise DataError(f"Examples at {artifact.uri!r}: expected {known}, received file_format={file_format!r}")
+        where = f"Examples at {artifact.recorded_uri!r}"
+        raise DataError(f"{where}: expected {known}, received file_format={file_format!r}")
     return file_format
 
 
@@ -99,14 +100,16 @@ def list_shards(examples: Examples | Sequence[Examples], split: str) -> list[Sha
 
 def split_files(artifact: Examples, split: str) -> list[str]:
     """Returns the files of a split, sorted. Raises ArtifactError if there is none."""
-    folder = artifact.path(split)
     custom = json.loads(str(artifact.custom_properties.get("custom_split_pattern", "{}")))
-    pattern = os.path.join(artifact.uri, custom[split]) if split in custom else os.path.join(folder, "*")
+    if split in custom:
+        pattern = filesystem.join(artifact.readable_uri(), custom[split])
+    else:
+        pattern = filesystem.join(artifact.readable_path(split), "*")
     paths = filesystem.glob(pattern)
     if not paths:
         raise ArtifactError(
-            f"Examples at {artifact.uri!r}: expected files of split {split!r}, received none that match {pattern!r}; "
-            f"the files were removed: run the node that makes them again"
+            f"Examples at {artifact.recorded_uri!r}: expected files of split {split!r}, received none that match "
+            f"{pattern!r}; the files were removed: run the node that makes them again"
         )
     return paths
 

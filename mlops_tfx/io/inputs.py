@@ -106,7 +106,7 @@ def _check_folder(input_base: str) -> None:
     if not filesystem.exists(input_base):
         raise DataError(f"expected a folder with data, received input_base={input_base!r}, which does not exist")
     if not filesystem.isdir(input_base):
-        folder, name = os.path.split(input_base)
+        folder, name = filesystem.dirname(input_base), filesystem.basename(input_base)
         raise DataError(
             f"expected a folder with data, received input_base={input_base!r}, which is a file; pass {folder!r} and "
             f"Input(splits=[Input.Split(name='single_split', pattern={name!r})])"
@@ -124,7 +124,7 @@ def _find_split(input_base: str, name: str, pattern: str) -> InputSplit:
 
 
 def _files(input_base: str, pattern: str) -> tuple[str, ...]:
-    found = filesystem.glob(os.path.join(_glob.escape(input_base), pattern))
+    found = filesystem.glob(filesystem.join(_glob.escape(input_base), pattern))
     return tuple(path for path in found if not filesystem.isdir(path))
 
 
@@ -134,10 +134,10 @@ def fingerprint(splits: Sequence[InputSplit]) -> str:
 
 
 def _fingerprint(split: InputSplit) -> str:
-    stats = [os.stat(filesystem.local_path(path)) for path in split.files]
-    times = [int(stat.st_mtime) for stat in stats]
+    stats = [filesystem.stat(path) for path in split.files]
+    times = [stat.modified_ns // 1_000_000_000 for stat in stats]
     return (
-        f"split:{split.name},num_files:{len(stats)},total_bytes:{sum(stat.st_size for stat in stats)},"
+        f"split:{split.name},num_files:{len(stats)},total_bytes:{sum(stat.size for stat in stats)},"
         f"xor_checksum:{functools.reduce(operator.xor, times, 0)},sum_checksum:{sum(times)}"
     )
 
@@ -165,6 +165,8 @@ _SETTLED_NS = 2_000_000_000
 
 
 def _content_digest(path: str) -> str:
+    if not filesystem.is_local(path):
+        return filesystem.digest(path)  # by its entity tag: it is not read for this
     before = _state(path)
     known = _KNOWN.get(path)
     if known is not None and known[0] == before:
@@ -182,5 +184,7 @@ def _content_digest(path: str) -> str:
 
 
 def _state(path: str) -> tuple[int, ...]:
+    if not filesystem.is_local(path):
+        return tuple(filesystem.stat(path))
     stat = os.stat(filesystem.local_path(path))
     return stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_dev

@@ -25,6 +25,11 @@ def locate_store(root: str | None) -> SqliteConnection:
     Raises:
         MetadataError: there is none, or several and none was chosen.
     """
+    if root is not None and not filesystem.is_local(root):
+        raise MetadataError(
+            f"expected a local pipeline root or a sqlite file, received root={root!r}: outputs lie there, but the "
+            "store is a file on this machine, the one in the pipeline's metadata_connection_config; name that"
+        )
     if root is not None:
         path = os.path.join(root, _FILE) if filesystem.isdir(root) else root
         if not filesystem.exists(path):

@@ -188,9 +188,7 @@ def test_independent_nodes_run_at_the_same_time(tmp_path):
         return {"name": name}
 
     nodes = Meet(name="a").with_id("A"), Meet(name="b").with_id("B")
-    result = LocalRunner(max_parallel_nodes=2, observer=Observer()).run(
-        Pipeline("p", str(tmp_path), components=nodes)
-    )
+    result = LocalRunner(max_parallel_nodes=2, observer=Observer()).run(Pipeline("p", str(tmp_path), components=nodes))
     assert set(states(result).values()) == {"complete"}
 
 

@@ -48,11 +48,41 @@ def test_remove_tree_takes_files_folders_links_and_nothing(tmp_path):
     assert filesystem.listdir(tmp_path) == []
 
 
-def test_file_scheme_is_local_and_others_are_refused(tmp_path):
+def test_file_scheme_is_local_and_unknown_ones_are_refused(tmp_path):
     filesystem.write_bytes(f"file://{tmp_path}/x", b"1")
     assert filesystem.size(tmp_path) == 1
-    with pytest.raises(ConfigError, match="scheme 's3' is not supported"):
-        filesystem.exists("s3://bucket/key")
+    with pytest.raises(ConfigError, match=r"file://, gs://, s3://; received uri='hdfs://host/key'"):
+        filesystem.exists("hdfs://host/key")
+    with pytest.raises(ConfigError, match="received uri='s4://b/key'"):
+        filesystem.open("s4://b/key")
+    with pytest.raises(ConfigError, match=r"path on this machine, received uri='s3://b/key'"):
+        filesystem.local_path("s3://b/key")
+    with pytest.raises(ConfigError, match="no bucket"):
+        filesystem.exists("s3:///key")
+
+
+@pytest.mark.parametrize(
+    ("uri", "parent", "name"),
+    [
+        ("s3://b/x/y", "s3://b/x", "y"),
+        ("s3://b/x/", "s3://b", "x"),
+        ("gs://b", "gs://b", "b"),
+        ("/x/y", "/x", "y"),
+        ("y", "", "y"),
+    ],
+)
+def test_parts_of_paths_and_uris(uri, parent, name):
+    assert (filesystem.dirname(uri), filesystem.basename(uri)) == (parent, name)
+
+
+def test_relative_and_absolute_of_uris_and_paths(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert filesystem.relative("s3://b/x/y/z", "s3://b/x/") == "y/z"
+    assert filesystem.relative("/x", "/x/") == "."
+    with pytest.raises(ValueError, match="below 's3://b/x', received uri='s3://b/xy'"):
+        filesystem.relative("s3://b/xy", "s3://b/x")
+    assert filesystem.absolute("s3://b/x/") == "s3://b/x"
+    assert filesystem.absolute("x/../y") == str(tmp_path / "y")
 
 
 def test_open_modes(tmp_path):
