@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from mlops_tfx.artifacts import ExampleAnomalies, Examples, ExampleStatistics, Schema
+from mlops_tfx.channel import Channel
 from mlops_tfx.components.example_validator import ExampleValidator
 from mlops_tfx.errors import ArtifactError, ConfigError, DataError, PipelineFailedError, ValidationFailure
 from mlops_tfx.execution.testing import run_component
@@ -256,11 +257,55 @@ def test_drift_and_skew_against_numpy(tmp_path: Path, comparator: str) -> None:
     case.inputs[name] = write_stats(tmp_path / "control", {single: control})
     anomalies = case.run()
     distance = (now["origin"].value_counts(normalize=True) - control["origin"].value_counts(normalize=True)).abs().max()
-    (measured,) = json.loads(Path(anomalies.path("train"), "anomalies.json").read_text())["drift_and_skew"]
+    listed = json.loads(Path(anomalies.path("train"), "anomalies.json").read_text())["distances"]
+    assert {item["feature"] for item in listed} == set(now.columns)
+    (measured,) = [item for item in listed if item["threshold"] is not None]
     assert measured["compared_with"] == name
     assert (measured["feature"], measured["measure"], measured["threshold"]) == ("origin", "L_INFTY", 0.05)
     assert measured["value"] == pytest.approx(distance, rel=1e-6)
     assert readable(anomalies, "train")["origin"]["types"] == ["COMPARATOR_L_INFTY_HIGH"]
+
+
+def test_distances_are_reported_without_any_comparator(case: Case) -> None:
+    later = good_flights()
+    later["hour"] = (later["hour"] + 6) % 24
+    case.inputs["previous_statistics"] = write_stats(case.root / "previous", {"train": good_flights()})
+    case.inputs["serving_statistics"] = write_stats(case.root / "serving", {"logs": later})
+    anomalies = case.run(exclude_splits=["eval"])
+    assert json.loads(str(anomalies.custom_properties["blessed"])) == {"train": 1}
+    listed = json.loads(Path(anomalies.path("train"), "anomalies.json").read_text())["distances"]
+    assert {item["compared_with"] for item in listed} == {"previous_statistics", "serving_statistics"}
+    drift = [item for item in listed if item["compared_with"] == "previous_statistics"]
+    assert {item["feature"] for item in drift} == set(later.columns)
+    assert {item["value"] for item in drift} == {0.0}
+    skew = [item for item in listed if item["compared_with"] == "serving_statistics"]
+    largest = json.loads(str(anomalies.custom_properties["largest_skew"]))["train"]
+    assert largest["feature"] == skew[0]["feature"] == "hour"
+    assert largest["value"] == skew[0]["value"] > 0.1
+    assert largest["measure"] == "JENSEN_SHANNON_DIVERGENCE"
+    table = Path(anomalies.path("train"), "distances.txt").read_text().splitlines()
+    assert len(table) == 1 + 2 * len(later.columns)
+    assert case.logged[0].splitlines()[0] == "split 'train': distances"
+    assert case.logged[1] == "no anomalies in train"
+
+
+def test_without_anything_to_compare_with_there_are_no_distances(case: Case) -> None:
+    anomalies = case.run()
+    assert json.loads(Path(anomalies.path("eval"), "anomalies.json").read_text())["distances"] == []
+    assert not Path(anomalies.path("eval"), "distances.txt").exists()
+    assert not {"largest_drift", "largest_skew"} & set(anomalies.custom_properties)
+
+
+def test_fewer_rows_than_in_the_version_before(tmp_path: Path) -> None:
+    def no_fewer_rows(schema: Any) -> None:
+        schema.dataset_constraints.num_examples_version_comparator.min_fraction_threshold = 0.9
+
+    case = Case(tmp_path, no_fewer_rows)
+    case.inputs["statistics"] = write_stats(tmp_path / "now", {"train": good_flights()[:500]})
+    case.inputs["previous_version_statistics"] = write_stats(tmp_path / "before", {"train": good_flights()})
+    found = readable(case.run(), "train")
+    assert found[""]["types"] == ["COMPARATOR_LOW_NUM_EXAMPLES"]
+    assert "0.5" in found[""]["description"]
 
 
 def test_control_statistics_of_other_splits(case: Case) -> None:
@@ -277,8 +322,19 @@ def test_conditions_in_sql(case: Case) -> None:
     text = """feature_validations { feature_path { step: "distance" }
         validations { sql_expression: "feature.num_stats.max < 100" severity: WARNING description: "too far" } }"""
     config = text_format.Parse(text, custom_validation_config_pb2.CustomValidationConfig())
-    distance = readable(case.run(custom_validation_config=config), "train")["distance"]
-    assert (distance["types"], distance["severity"]) == (["CUSTOM_VALIDATION"], "WARNING")
+    for given in (config, text):
+        distance = readable(case.run(custom_validation_config=given), "train")["distance"]
+        assert (distance["types"], distance["severity"]) == (["CUSTOM_VALIDATION"], "WARNING")
+
+
+def test_conditions_of_the_wrong_form(case: Case) -> None:
+    with pytest.raises(ConfigError, match='expected the text of a CustomValidationConfig; .*no field named "feature"'):
+        case.run(custom_validation_config="feature: 1")
+    with pytest.raises(ConfigError, match="expected TFDV's CustomValidationConfig or its text, received 5"):
+        case.run(custom_validation_config=5)
+    wired = {key: Channel(type=type(artifact)) for key, artifact in case.inputs.items()}
+    (problem,) = ExampleValidator(**wired, custom_validation_config=5).problems
+    assert problem.startswith("parameter 'custom_validation_config': expected TFDV's CustomValidationConfig")
 
 
 def test_statistics_that_are_missing_or_damaged(case: Case) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -88,3 +90,8 @@ def fails(batch: pa.RecordBatch) -> Any:
 def wrong(batch: pa.RecordBatch) -> Any:
     """Yields something else than pairs."""
     return [batch]
+
+
+def dies(batch: pa.RecordBatch) -> Any:
+    """Ends the process, as the system does when memory runs out."""
+    os.kill(os.getpid(), signal.SIGKILL)

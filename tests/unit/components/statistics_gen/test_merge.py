@@ -237,7 +237,7 @@ def test_lift_cannot_be_merged(tmp_path: Path) -> None:
         merge([statistics], tmp_path)
 
 
-GENERATORS = "tests.unit.components.statistics_gen.own_generators"
+GENERATORS = "own_generators"
 
 
 def test_own_generators_are_merged_if_they_are_named(tmp_path: Path) -> None:
