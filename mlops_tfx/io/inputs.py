@@ -89,7 +89,7 @@ def _choose(input_base: str, pattern: spans.SpanPattern, range_config: config.Ra
     found = filesystem.glob(_glob.escape(prefix) + pattern.head_glob())
     listed = [path.removeprefix(prefix) for path in found]
     while True:
-        chosen = spans.choose(spans.latest_versions(pattern, listed), range_config, pattern)
+        chosen = spans.choose(spans.latest_versions(pattern, listed, range_config), range_config, pattern)
         # A folder without files is no span: someone is still about to fill it.
         empty = [place for place in chosen if not _files(input_base, place.pattern)]
         if not empty:

@@ -27,8 +27,8 @@ class SequenceDecoder:
     def __init__(self, schema: Any = None) -> None:
         from tfx_bsl.coders.sequence_example_coder import SequenceExamplesToRecordBatchDecoder
 
-        serialized = None if schema is None else schema.SerializeToString()
-        self._decoder = SequenceExamplesToRecordBatchDecoder(SEQUENCE_COLUMN, serialized)
+        serialized = () if schema is None else (schema.SerializeToString(),)
+        self._decoder = SequenceExamplesToRecordBatchDecoder(SEQUENCE_COLUMN, *serialized)
 
     def decode(self, records: list[bytes], where: str = "", first: int = 0) -> pa.RecordBatch:
         """Returns one row per record. Raises DataError if a record is not a tf.SequenceExample."""

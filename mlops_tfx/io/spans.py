@@ -85,6 +85,16 @@ class SpanPattern:
         version = int(found["VERSION"]) if "VERSION" in found else None
         return Place(int(found["SPAN"]) if "SPAN" in found else _day(found, path), version, pattern)
 
+    def check_width(self, path: str, wanted: range | None) -> None:
+        """Raises DataError if a path that is no span would be a wanted one but for the width of its numbers."""
+        any_width = _PLACEHOLDER.sub(lambda placeholder: f"{{{placeholder.group(1)}}}", self.head)
+        match = re.fullmatch(_regex(any_width), path) if "SPAN" in self.placeholders else None
+        if match is not None and (wanted is None or int(match.group("SPAN")) in wanted):
+            raise DataError(
+                f"{path}: expected numbers of as many digits as pattern={self.text!r} says, received others; leave the "
+                f"width out, or rename the path"
+            )
+
 
 def parse_patterns(patterns: Iterable[tuple[str, str]]) -> list[SpanPattern]:
     """Takes the patterns of all input splits apart.
@@ -194,15 +204,21 @@ def check_range(range_config: config.RangeConfig | None, patterns: Sequence[Span
         )
 
 
-def latest_versions(pattern: SpanPattern, paths: Iterable[str]) -> dict[int, Place]:
+def latest_versions(
+    pattern: SpanPattern, paths: Iterable[str], range_config: config.RangeConfig | None = None
+) -> dict[int, Place]:
     """The latest version of every span, by span, in order.
 
     Raises:
-        DataError: a path has a date that does not exist, or a span is there under two names (``1`` and ``01``).
+        DataError: a path has a date that does not exist or a number of another width, or a span is there under two names (``1`` and ``01``).
     """
+    static = range_config.static_range if range_config else None
+    wanted = range(static.start_span_number, static.end_span_number + 1) if static else None
     places: dict[int, Place] = {}
-    for place in (pattern.place(path) for path in paths):
+    for path in paths:
+        place = pattern.place(path)
         if place is None:
+            pattern.check_width(path, wanted)
             continue
         known = places.setdefault(place.span, place)
         if (place.version or 0) > (known.version or 0):
