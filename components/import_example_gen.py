@@ -31,11 +31,15 @@ class ImportExampleGen(FileBasedExampleGen, first=_ARGUMENTS):
             any kind) for TFRecord files, FORMAT_PARQUET for Parquet files.
         custom_config: as in FileBasedExampleGen.
         output_data_format: not used; the output holds what the input does.
+        max_corrupt_records: how many corrupt records (a wrong checksum, or not what ``payload_format`` says) are left
+            out of an input split of TFRecord files; one more is an error. The number is in the artifact's custom
+            property ``corrupt_records``, and which they are, in the log.
         output_file_format: TFRecord (gzip), or Parquet instead of tf.Example; by default as the input.
         custom_executor_spec: as in FileBasedExampleGen.
     """
 
     payload_format: config.PayloadFormat = config.PayloadFormat.FORMAT_TF_EXAMPLE
+    max_corrupt_records: int = 0
 
     def storage(self) -> tuple[config.PayloadFormat, config.FileFormat]:
         """As the input, unless ``output_file_format`` says otherwise."""
@@ -47,6 +51,8 @@ class ImportExampleGen(FileBasedExampleGen, first=_ARGUMENTS):
     def check(self) -> Iterable[str]:
         """What FileBasedExampleGen checks."""
         yield from super().check()
+        if self.max_corrupt_records < 0:
+            yield f"expected max_corrupt_records of at least 0, received {self.max_corrupt_records}"
         if self.output_data_format not in (config.PayloadFormat.FORMAT_TF_EXAMPLE, self.payload_format):
             yield (
                 f"expected payload_format to say what the records hold, received payload_format="
@@ -55,9 +61,13 @@ class ImportExampleGen(FileBasedExampleGen, first=_ARGUMENTS):
 
     def read(self, split: InputSplit) -> Source:
         """Returns the rows of a split, to be read."""
-        from mlops_tfx.io import import_files
+        from mlops_tfx.io import import_files, records
 
         if self.payload_format == config.PayloadFormat.FORMAT_PARQUET:
             return Source(import_files.read_parquet(split), lambda: import_files.count_rows(split, True))
-        rows = import_files.read_tfrecords(split, self.payload_format.name)
-        return Source(rows, lambda: import_files.count_rows(split, False))
+        tolerance = records.Tolerance(self.max_corrupt_records)
+        return Source(
+            import_files.read_tfrecords(split, self.payload_format.name, tolerance),
+            lambda: import_files.count_rows(split, False) - len(tolerance.errors),
+            lambda: tolerance.errors,
+        )

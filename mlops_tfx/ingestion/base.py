@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from mlops_tfx.io.partition import Partition
 
 
+_MOST_LOGGED = 20
+
+
 @dataclass(frozen=True)
 class SpanSources:
     """All rows of one span.
@@ -82,7 +85,14 @@ class BaseExampleGen(Component):
         else:
             rows = {name: rows_of(source, storage.payload, name) for name, source in span.sources.items()}
             written = ingesting.write_splits(artifact, rows, division, storage, self.context.report_rows)
+        self._report_skipped(artifact, [text for source in span.sources.values() for text in source.skipped()])
         expected = [source.expected_rows() for source in span.sources.values()]
         known = [rows for rows in expected if rows is not None]
         if len(known) == len(expected):
             ingesting.check_rows(sum(known), written)
+
+    def _report_skipped(self, artifact: Examples, skipped: Sequence[str]) -> None:
+        if skipped:
+            artifact.custom_properties["corrupt_records"] = len(skipped)
+            more = f"; and {len(skipped) - _MOST_LOGGED} more" if len(skipped) > _MOST_LOGGED else ""
+            self.context.log(f"left out {len(skipped)} corrupt records: {'; '.join(skipped[:_MOST_LOGGED])}{more}")

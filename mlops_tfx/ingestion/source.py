@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +24,12 @@ class Source:
             records, tf.train.Examples, tf.train.SequenceExamples or record batches.
         rows: the number of rows if it is known, or a function that is called when all rows have been read; the
             component fails unless as many were written.
+        skipped: called when all rows have been read: what was wrong with records that were left out.
     """
 
     batches: Any
     rows: int | Callable[[], int] | None = None
+    skipped: Callable[[], Sequence[str]] = tuple
 
     @property
     def is_beam(self) -> bool:

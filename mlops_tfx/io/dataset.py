@@ -84,8 +84,17 @@ class DataAccessor(NamedTuple):
 
 
 def data_accessor(examples: Examples | Sequence[Examples]) -> DataAccessor:
-    """Makes the DataAccessor for artifacts. Raises DataError if they are stored in different formats."""
-    file_format = examples_io.file_format_of(examples)
+    """Makes the DataAccessor for artifacts.
+
+    Raises:
+        DataError: they are stored in different formats, or hold something else than tf.Examples.
+    """
+    payload, file_format = examples_io.storage_of(examples)
+    if payload not in examples_io.PAYLOADS_BY_FORMAT.values():
+        raise DataError(
+            f"expected tf.Examples or Parquet, received payload_format={payload!r}; read the files themselves in "
+            f"run_fn, with tf.data.TFRecordDataset(files, 'GZIP')"
+        )
     return DataAccessor(
         tf_dataset_factory=functools.partial(make_tf_dataset, file_format=file_format),
         record_batch_factory=functools.partial(make_record_batches, file_format=file_format),

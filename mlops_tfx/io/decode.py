@@ -1,4 +1,4 @@
-"""Serialized tf.Examples to Arrow record batches."""
+"""Serialized tf.Examples, and bytes of any kind, to Arrow record batches."""
 
 from __future__ import annotations
 
@@ -55,3 +55,26 @@ class Decoder:
         from tfx_bsl.coders.example_coder import ExamplesToRecordBatchDecoder
 
         return ExamplesToRecordBatchDecoder(None if self._schema is None else self._schema.SerializeToString())
+
+
+class RawDecoder:
+    """Takes blocks of records of any kind as one column of bytes, a list of one value per row.
+
+    Args:
+        schema: must be None: bytes have no features.
+    """
+
+    def __init__(self, schema: Any = None) -> None:
+        if schema is not None:
+            raise DataError("expected no schema for FORMAT_PROTO, whose records are bytes without features")
+
+    def decode(self, block: RecordBlock, where: str = "") -> pa.RecordBatch:
+        """Returns one row per record."""
+        import pyarrow as pa
+
+        from mlops_tfx.io.examples import RAW_RECORD_COLUMN
+
+        records = block.array().cast(pa.large_binary())
+        offsets = pa.array(range(len(records) + 1), pa.int64())
+        column = pa.LargeListArray.from_arrays(offsets, records)
+        return pa.RecordBatch.from_arrays([column], [RAW_RECORD_COLUMN])

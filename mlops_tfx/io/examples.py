@@ -1,9 +1,11 @@
 """The one place that knows the payload formats of examples: reads and writes them as Arrow record batches.
 
 Record batches are in tf.Example form: every column is a large_list of int64, float32 or large_binary; a missing
-feature (also an empty list) is a null row; a column without any value has type null.
+feature (also an empty list) is a null row; a column without any value has type null. Of tf.SequenceExamples, the
+sequence features lie below the struct column ``##SEQUENCE##``, as in tfx_bsl (sequences.py). Of ``FORMAT_PROTO``, there
+is one column of bytes, ``__raw_record__``.
 
-Layout, as TFX's: ``{uri}/Split-{name}/data_tfrecord-SSSSS-of-NNNNN.gz`` (gzip TFRecords of tf.Example), or
+Layout, as TFX's: ``{uri}/Split-{name}/data_tfrecord-SSSSS-of-NNNNN.gz`` (gzip TFRecords), or
 ``data_parquet-SSSSS-of-NNNNN.parquet`` (plain typed columns).
 """
 
@@ -33,8 +35,14 @@ SHARD_BYTES = 64 << 20
 
 _SUFFIXES = {TFRECORDS_GZIP: ".gz", PARQUET: ".parquet"}
 _PREFIXES = {TFRECORDS_GZIP: "data_tfrecord", PARQUET: "data_parquet"}
-_FORMATS_BY_PAYLOAD = {"FORMAT_TF_EXAMPLE": TFRECORDS_GZIP, "FORMAT_PARQUET": PARQUET}
-PAYLOADS_BY_FORMAT = {file_format: payload for payload, file_format in _FORMATS_BY_PAYLOAD.items()}
+_FORMATS_BY_PAYLOAD = {
+    "FORMAT_TF_EXAMPLE": TFRECORDS_GZIP,
+    "FORMAT_TF_SEQUENCE_EXAMPLE": TFRECORDS_GZIP,
+    "FORMAT_PROTO": TFRECORDS_GZIP,
+    "FORMAT_PARQUET": PARQUET,
+}
+PAYLOADS_BY_FORMAT = {TFRECORDS_GZIP: "FORMAT_TF_EXAMPLE", PARQUET: "FORMAT_PARQUET"}
+RAW_RECORD_COLUMN = "__raw_record__"  # TFMA's name for it
 
 
 def shard_names(file_format: str) -> tuple[str, str]:
@@ -51,28 +59,40 @@ class Shard:
         file_format: ``tfrecords_gzip`` or ``parquet``.
         start: first row group; 0 for a whole file.
         stop: row group after the last; None for a whole file.
+        payload: what the records of a TFRecord file hold.
     """
 
     uri: str
     file_format: str
     start: int = 0
     stop: int | None = None
+    payload: str = "FORMAT_TF_EXAMPLE"
+
+
+def storage_of(examples: Examples | Sequence[Examples]) -> tuple[str, str]:
+    """Returns what the records hold (such as ``FORMAT_TF_EXAMPLE``) and how they are stored.
+
+    Raises:
+        DataError: the artifacts differ, or are in a format that nobody knows.
+    """
+    found = {artifact.recorded_uri: _storage(artifact) for artifact in _as_list(examples)}
+    if len(set(found.values())) > 1:
+        listing = ", ".join(f"{uri}: {payload}, {file_format}" for uri, (payload, file_format) in found.items())
+        raise DataError(f"expected Examples in one format, received several ({listing}); ingest them with one format")
+    return next(iter(found.values()))
 
 
 def file_format_of(examples: Examples | Sequence[Examples]) -> str:
-    """Returns ``tfrecords_gzip`` or ``parquet``.
-
-    Raises:
-        DataError: the artifacts differ, or hold something else than tf.Examples.
-    """
-    formats = {artifact.recorded_uri: _file_format(artifact) for artifact in _as_list(examples)}
-    if len(set(formats.values())) > 1:
-        listing = ", ".join(f"{uri}: {file_format}" for uri, file_format in formats.items())
-        raise DataError(f"expected Examples in one format, received several ({listing}); ingest them with one format")
-    return next(iter(formats.values()))
+    """Returns ``tfrecords_gzip`` or ``parquet``; errors as for `storage_of`."""
+    return storage_of(examples)[1]
 
 
-def _file_format(artifact: Examples) -> str:
+def payload_of(examples: Examples | Sequence[Examples]) -> str:
+    """Returns what the records hold, such as ``FORMAT_TF_SEQUENCE_EXAMPLE``; errors as for `storage_of`."""
+    return storage_of(examples)[0]
+
+
+def _storage(artifact: Examples) -> tuple[str, str]:
     payload = str(artifact.custom_properties.get("payload_format", "FORMAT_TF_EXAMPLE"))
     if payload not in _FORMATS_BY_PAYLOAD:
         known = " or ".join(_FORMATS_BY_PAYLOAD)
@@ -80,9 +100,8 @@ def _file_format(artifact: Examples) -> str:
     file_format = str(artifact.custom_properties.get("file_format", _FORMATS_BY_PAYLOAD[payload]))
     if file_format not in _SUFFIXES:
         known = " or ".join(_SUFFIXES)
-        where = f"Examples at {artifact.recorded_uri!r}"
-        raise DataError(f"{where}: expected {known}, received file_format={file_format!r}")
-    return file_format
+        raise DataError(f"Examples at {artifact.recorded_uri!r}: expected {known}, received file_format={file_format!r}")
+    return payload, file_format
 
 
 def list_shards(examples: Examples | Sequence[Examples], split: str) -> list[Shard]:
@@ -91,10 +110,10 @@ def list_shards(examples: Examples | Sequence[Examples], split: str) -> list[Sha
     Raises:
         ArtifactError: an artifact has no such split, or the split has no files.
     """
-    file_format = file_format_of(examples)
+    payload, file_format = storage_of(examples)
     paths = [path for artifact in _as_list(examples) for path in split_files(artifact, split)]
     if file_format == TFRECORDS_GZIP:
-        return [Shard(path, file_format) for path in paths]
+        return [Shard(path, file_format, payload=payload) for path in paths]
     return [shard for path in paths for shard in _parquet_shards(path)]
 
 
@@ -178,9 +197,10 @@ def _count_shard(shard: Shard) -> int:
 def _read_tfrecord(
     shard: Shard, batch_rows: int, columns: Sequence[str] | None, schema: Any
 ) -> Iterator[pa.RecordBatch]:
-    from mlops_tfx.io import decode, tfrecord
+    from mlops_tfx.io import decode, sequences, tfrecord
 
-    decoder = decode.Decoder(schema, columns)
+    decoders = {"FORMAT_TF_SEQUENCE_EXAMPLE": sequences.SequenceDecoder, "FORMAT_PROTO": decode.RawDecoder}
+    decoder: Any = decoders[shard.payload](schema) if shard.payload in decoders else decode.Decoder(schema, columns)
     for block in tfrecord.read_blocks(shard.uri, max_rows=batch_rows, max_bytes=BATCH_BYTES):
         yield decoder.decode(block, shard.uri)
 

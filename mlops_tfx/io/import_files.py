@@ -13,20 +13,26 @@ if TYPE_CHECKING:
     from mlops_tfx.io.inputs import InputSplit
 
 
-def read_tfrecords(split: InputSplit, payload: str = records.TF_EXAMPLE) -> Iterator[Rows]:
+def read_tfrecords(
+    split: InputSplit, payload: str = records.TF_EXAMPLE, tolerance: records.Tolerance | None = None
+) -> Iterator[Rows]:
     """Reads TFRecord files (plain or gzip), in order.
 
     Args:
         split: the files.
         payload: what a record holds: ``FORMAT_TF_EXAMPLE``, ``FORMAT_TF_SEQUENCE_EXAMPLE`` or ``FORMAT_PROTO``.
+        tolerance: counts records that are corrupt, which are left out; by default the first one is an error.
 
     Raises:
         DataError: a file is damaged, or a record is not what ``payload`` says; names file and record.
     """
+    skip = tolerance.skip if tolerance is not None else None
     for path in split.files:
-        blocks = tfrecord.read_blocks(path, max_rows=examples_io.BATCH_ROWS, max_bytes=examples_io.BATCH_BYTES)
+        blocks = tfrecord.read_blocks(
+            path, max_rows=examples_io.BATCH_ROWS, max_bytes=examples_io.BATCH_BYTES, on_damaged=skip
+        )
         for block in blocks:
-            yield records.rows_of_block(block, payload, path)
+            yield records.rows_of_block(block, payload, path, skip)
 
 
 def read_parquet(split: InputSplit) -> Iterator[Rows]:

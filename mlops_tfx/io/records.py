@@ -46,8 +46,36 @@ class RawRows(Rows):
         raise DataError(f"{self.where}: expected records with features, received {PROTO}, whose bytes have no columns")
 
 
-def rows_of_block(block: RecordBlock, payload: str, where: str) -> Rows:
+class Tolerance:
+    """Counts corrupt records, up to a limit.
+
+    Attributes:
+        limit: how many are put up with.
+        errors: what was wrong, one message per record.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.errors: list[str] = []
+
+    def skip(self, error: DataError) -> None:
+        """Takes note of a record. Raises the error if it is one too many."""
+        if len(self.errors) >= self.limit:
+            before = f" ({self.limit} corrupt records before it were left out)" if self.limit else ""
+            raise DataError(f"{error}{before}") from error
+        self.errors.append(str(error))
+
+
+def rows_of_block(
+    block: RecordBlock, payload: str, where: str, skip: Callable[[DataError], None] | None = None
+) -> Rows:
     """Rows of consecutive records of a file.
+
+    Args:
+        block: the records.
+        payload: what they hold.
+        where: the file.
+        skip: called for every record that is not what ``payload`` says, which is left out; by default it is raised.
 
     Raises:
         DataError: a record is not what ``payload`` says; names file and record.
@@ -55,9 +83,9 @@ def rows_of_block(block: RecordBlock, payload: str, where: str) -> Rows:
     if payload == PROTO:
         return RawRows(records=block.array(), where=where, first=block.first)
     if payload == SEQUENCE_EXAMPLE:
-        canonical = _canonical(block, where, example_proto.canonical_sequence_bytes, "tf.SequenceExample")
+        canonical = _canonical(block, where, example_proto.canonical_sequence_bytes, "tf.SequenceExample", skip)
         return SequenceRows(records=canonical, where=where, first=block.first)
-    return _examples(block, where)
+    return _examples(block, where, skip)
 
 
 def rows_of_array(array: pa.Array, payload: str, where: str, first: int = 0) -> Rows:
@@ -72,26 +100,36 @@ def rows_of_array(array: pa.Array, payload: str, where: str, first: int = 0) -> 
     return rows_of_block(tfrecord.RecordBlock(raw, offsets[:-1], offsets[1:], first), payload, where)
 
 
-def _examples(block: RecordBlock, where: str) -> Rows:
+def _examples(block: RecordBlock, where: str, skip: Callable[[DataError], None] | None) -> Rows:
     try:
         batch = lockstep.decode_block(block)
     except lockstep.IrregularError:
         batch = None
     if batch is not None and wire.is_ordered(batch.schema.names):
         return Rows(batch, block.array(), where, block.first)
-    return Rows(batch, _canonical(block, where, example_proto.canonical_bytes, "tf.Example"), where, block.first)
+    canonical = _canonical(block, where, example_proto.canonical_bytes, "tf.Example", skip)
+    return Rows(batch, canonical, where, block.first)
 
 
-def _canonical(block: RecordBlock, where: str, make: Callable[[bytes], bytes], kind: str) -> pa.BinaryArray:
+def _canonical(
+    block: RecordBlock,
+    where: str,
+    make: Callable[[bytes], bytes],
+    kind: str,
+    skip: Callable[[DataError], None] | None,
+) -> pa.BinaryArray:
     from google.protobuf.message import DecodeError
 
     done: list[bytes] = []
-    try:
-        for record in block.records():
+    for number, record in enumerate(block.records(), block.first):
+        try:
             done.append(make(record))
-    except DecodeError as error:
-        raise DataError(
-            f"{where}: record {block.first + len(done)} is not a serialized {kind} ({error}); say what records hold "
-            f"(payload_format of ImportExampleGen), or pass FORMAT_PARQUET for Parquet files"
-        ) from error
+        except DecodeError as cause:
+            error = DataError(
+                f"{where}: record {number} is not a serialized {kind} ({cause}); say what records hold "
+                f"(payload_format of ImportExampleGen), or pass FORMAT_PARQUET for Parquet files"
+            )
+            if skip is None:
+                raise error from cause
+            skip(error)
     return pa.array(done, pa.binary())

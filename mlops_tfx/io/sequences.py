@@ -13,6 +13,8 @@ from mlops_tfx.errors import DataError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from mlops_tfx.io.tfrecord import RecordBlock
+
 SEQUENCE_COLUMN = "##SEQUENCE##"
 
 
@@ -30,7 +32,11 @@ class SequenceDecoder:
         serialized = () if schema is None else (schema.SerializeToString(),)
         self._decoder = SequenceExamplesToRecordBatchDecoder(SEQUENCE_COLUMN, *serialized)
 
-    def decode(self, records: list[bytes], where: str = "", first: int = 0) -> pa.RecordBatch:
+    def decode(self, block: RecordBlock, where: str = "") -> pa.RecordBatch:
+        """Returns one row per record of a block; errors as for `decode_records`."""
+        return self.decode_records(block.records(), where, block.first)
+
+    def decode_records(self, records: list[bytes], where: str = "", first: int = 0) -> pa.RecordBatch:
         """Returns one row per record. Raises DataError if a record is not a tf.SequenceExample."""
         try:
             return self._decoder.DecodeBatch(records)
@@ -40,5 +46,5 @@ class SequenceDecoder:
 
 
 def decode(records: list[bytes], where: str = "", first: int = 0) -> pa.RecordBatch:
-    """All features of some records; errors as for `SequenceDecoder.decode`."""
-    return SequenceDecoder().decode(records, where, first)
+    """All features of some records; errors as for `SequenceDecoder.decode_records`."""
+    return SequenceDecoder().decode_records(records, where, first)

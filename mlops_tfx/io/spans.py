@@ -210,7 +210,8 @@ def latest_versions(
     """The latest version of every span, by span, in order.
 
     Raises:
-        DataError: a path has a date that does not exist or a number of another width, or a span is there under two names (``1`` and ``01``).
+        DataError: a path has a date that does not exist or a number of another width, or a span is there under two
+            names (``1`` and ``01``).
     """
     static = range_config.static_range if range_config else None
     wanted = range(static.start_span_number, static.end_span_number + 1) if static else None

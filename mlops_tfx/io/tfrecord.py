@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
@@ -63,8 +63,16 @@ def cut(data: bytes, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> pa.
     return both.take(pa.array(np.arange(0, len(edges) - 1, 2)))
 
 
-def read_blocks(uri: str, *, max_rows: int, max_bytes: int) -> Iterator[RecordBlock]:
+def read_blocks(
+    uri: str, *, max_rows: int, max_bytes: int, on_damaged: Callable[[DataError], None] | None = None
+) -> Iterator[RecordBlock]:
     """Reads a file block by block; a block ends at ``max_rows`` records or ``max_bytes`` bytes, whichever is first.
+
+    Args:
+        uri: the file.
+        max_rows: records of a block at most.
+        max_bytes: bytes of a block, but for its last record.
+        on_damaged: called for every record whose checksum is wrong, which is then left out; by default it is raised.
 
     Raises:
         DataError: the file is not TFRecord, is damaged or ends early; names the file and the record.
@@ -77,12 +85,12 @@ def read_blocks(uri: str, *, max_rows: int, max_bytes: int) -> Iterator[RecordBl
             walker.walk(buffer, max_rows, max_bytes)
             if not walker.full(max_rows, max_bytes):
                 break
-            yield walker.block(buffer)
+            yield from walker.blocks(buffer, on_damaged)
             first += walker.rows
             del buffer[: walker.position]
             walker = _Walker(uri, first)
     if walker.rows:
-        yield walker.block(buffer)
+        yield from walker.blocks(buffer, on_damaged)
     if walker.position != len(buffer):
         rest = len(buffer) - walker.position
         raise DataError(
@@ -176,7 +184,8 @@ class _Walker:
             position, rows = stop + _FOOTER.size, rows + 1
         self.position = position
 
-    def block(self, buffer: bytearray) -> RecordBlock:
+    def blocks(self, buffer: bytearray, on_damaged: Callable[[DataError], None] | None) -> Iterator[RecordBlock]:
+        """What was found: one block, or the blocks between damaged records."""
         data = bytes(memoryview(buffer)[: self.position])
         starts, stops = np.array(self.starts, np.int64), np.array(self.stops, np.int64)
         checksum = google_crc32c.value
@@ -184,12 +193,17 @@ class _Walker:
         raw = np.frombuffer(data, np.uint8)
         stored = raw[stops[:, None] + np.arange(4)].copy().view("<u4")[:, 0]
         wrong = np.flatnonzero(_mask(np.array(checks, np.uint32)) != stored)
-        if len(wrong):
-            raise DataError(
-                f"{self.uri}: record {self.first + int(wrong[0])} is damaged (its checksum does not match its "
-                f"{self.stops[wrong[0]] - self.starts[wrong[0]]} bytes); write or copy the file again"
+        for row in wrong.tolist():
+            error = DataError(
+                f"{self.uri}: record {self.first + row} is damaged (its checksum does not match its "
+                f"{self.stops[row] - self.starts[row]} bytes); write or copy the file again"
             )
-        return RecordBlock(data, starts, stops, self.first)
+            if on_damaged is None:
+                raise error
+            on_damaged(error)
+        for begin, end in itertools.pairwise([-1, *wrong.tolist(), len(starts)]):
+            if end - begin > 1:
+                yield RecordBlock(data, starts[begin + 1 : end], stops[begin + 1 : end], self.first + begin + 1)
 
 
 def _mask(checks: NDArray[np.uint32]) -> NDArray[np.uint32]:

@@ -239,9 +239,11 @@ def test_several_artifacts_are_read_one_after_the_other(tmp_path: Path) -> None:
 def test_mixed_and_unknown_formats(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="expected Examples in one format, received several"):
         examples_io.file_format_of([artifact("/a"), artifact("/b", examples_io.PARQUET)])
-    proto = Examples("/a", custom_properties={"payload_format": "FORMAT_PROTO"})
-    with pytest.raises(DataError, match="received payload_format='FORMAT_PROTO'"):
-        examples_io.file_format_of(proto)
+    proto = Examples("/p", custom_properties={"payload_format": "FORMAT_PROTO"})
+    with pytest.raises(DataError, match="received several .*/p: FORMAT_PROTO, tfrecords_gzip"):
+        examples_io.file_format_of([artifact("/a"), proto])
+    with pytest.raises(DataError, match="received payload_format='FORMAT_X'"):
+        examples_io.file_format_of(Examples("/a", custom_properties={"payload_format": "FORMAT_X"}))
     with pytest.raises(DataError, match="received file_format='avro'"):
         examples_io.file_format_of(Examples("/a", custom_properties={"file_format": "avro"}))
     with pytest.raises(ArtifactError, match="at least one Examples artifact"):
