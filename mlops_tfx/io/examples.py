@@ -100,7 +100,8 @@ def _storage(artifact: Examples) -> tuple[str, str]:
     file_format = str(artifact.custom_properties.get("file_format", _FORMATS_BY_PAYLOAD[payload]))
     if file_format not in _SUFFIXES:
         known = " or ".join(_SUFFIXES)
-        raise DataError(f"Examples at {artifact.recorded_uri!r}: expected {known}, received file_format={file_format!r}")
+        where = f"Examples at {artifact.recorded_uri!r}"
+        raise DataError(f"{where}: expected {known}, received file_format={file_format!r}")
     return payload, file_format
 
 
