@@ -1,7 +1,7 @@
 """StatisticsGen and MergeStatistics: descriptive statistics, computed by TensorFlow Data Validation, and merged.
 
-Read ``component.py`` first, then ``compute.py``, which feeds TFDV's combiners; ``partial_state.py`` is the file that
-makes statistics mergeable (ADR 20).
+Read ``component.py`` first; ``mlops_tfx/statistics/compute.py`` feeds TFDV's combiners, and ``partial_state.py``
+beside it writes the file that makes statistics mergeable (ADR 20).
 """
 
 from mlops_tfx.components.statistics_gen.component import StatisticsGen

@@ -10,12 +10,13 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import TypeOptions
 
 from mlops_tfx import filesystem
-from mlops_tfx.components.statistics_gen import partial_state, results
-from mlops_tfx.components.statistics_gen.compute import Computation, Partial
-from mlops_tfx.components.statistics_gen.options import Settings
+from mlops_tfx.components.statistics_gen import results
 from mlops_tfx.io import examples as examples_io
 from mlops_tfx.io.beam_examples import ReadExamples
 from mlops_tfx.io.protos import read_statistics, write_statistics
+from mlops_tfx.statistics import partial_state
+from mlops_tfx.statistics.compute import Computation, Partial
+from mlops_tfx.statistics.settings import Settings
 
 if TYPE_CHECKING:
     from mlops_tfx.components.statistics_gen.modes import Work

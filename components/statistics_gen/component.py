@@ -10,7 +10,6 @@ from mlops_tfx.component import Component, Inputs, OptionalInput, Output
 from mlops_tfx.components.statistics_gen import modes, results
 from mlops_tfx.components.statistics_gen.options import (
     GivenOptions,
-    Settings,
     StatsOptions,
     TfdvStatsOptions,
     look_at,
@@ -18,6 +17,7 @@ from mlops_tfx.components.statistics_gen.options import (
 )
 from mlops_tfx.errors import DataError, did_you_mean
 from mlops_tfx.execution.user_code import code_ingredients
+from mlops_tfx.statistics.settings import Settings
 
 
 class StatisticsGen(Component):

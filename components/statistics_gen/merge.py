@@ -9,11 +9,12 @@ from typing import Any
 from mlops_tfx import filesystem
 from mlops_tfx.artifacts import ExampleStatistics
 from mlops_tfx.component import Component, Inputs, Output
-from mlops_tfx.components.statistics_gen import partial_state, results
-from mlops_tfx.components.statistics_gen.compute import Computation, Partial
-from mlops_tfx.components.statistics_gen.options import Settings
+from mlops_tfx.components.statistics_gen import results
 from mlops_tfx.errors import ArtifactError, ConfigError
 from mlops_tfx.execution.user_code import code_ingredients
+from mlops_tfx.statistics import partial_state
+from mlops_tfx.statistics.compute import Computation, Partial
+from mlops_tfx.statistics.settings import Settings
 
 
 class MergeStatistics(Component):

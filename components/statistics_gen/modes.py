@@ -14,11 +14,11 @@ from mlops_tfx import filesystem
 from mlops_tfx.artifacts import Examples, ExampleStatistics
 from mlops_tfx.component import RunContext
 from mlops_tfx.components.statistics_gen import processes, results
-from mlops_tfx.components.statistics_gen.compute import Computation, Partial
-from mlops_tfx.components.statistics_gen.options import Settings
 from mlops_tfx.execution.beam import names_a_runner
 from mlops_tfx.io import examples as examples_io
 from mlops_tfx.io.ahead import ahead
+from mlops_tfx.statistics.compute import Computation, Partial
+from mlops_tfx.statistics.settings import Settings
 
 # Measured on one core: decoding and all combiners, 20 columns. A row of flights takes 90 bytes of gzip, 40 of Parquet.
 _BYTES_PER_SECOND = {examples_io.TFRECORDS_GZIP: 25e6, examples_io.PARQUET: 30e6}

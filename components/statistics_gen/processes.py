@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from dataclasses import asdict
 
 from mlops_tfx import filesystem
-from mlops_tfx.components.statistics_gen import partial_state
-from mlops_tfx.components.statistics_gen.compute import Partial
-from mlops_tfx.components.statistics_gen.options import Settings
 from mlops_tfx.errors import DataError
 from mlops_tfx.io.examples import Shard
+from mlops_tfx.statistics import partial_state
+from mlops_tfx.statistics.compute import Partial
+from mlops_tfx.statistics.settings import Settings
 
 WORKER = "mlops_tfx.components.statistics_gen.worker"
 ReadPartials = Callable[[str], Iterator[Partial]]

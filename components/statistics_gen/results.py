@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tfx import filesystem
 from mlops_tfx.artifacts import Examples, ExampleStatistics
-from mlops_tfx.components.statistics_gen import partial_state, slicing
 from mlops_tfx.errors import ArtifactError, DataError
+from mlops_tfx.statistics import partial_state, slicing
 
 if TYPE_CHECKING:
-    from mlops_tfx.components.statistics_gen.compute import Computation, Partial
-    from mlops_tfx.components.statistics_gen.options import Settings
+    from mlops_tfx.statistics.compute import Computation, Partial
+    from mlops_tfx.statistics.settings import Settings
 
 
 def check_same_splits(artifacts: Sequence[Examples] | Sequence[ExampleStatistics]) -> None:

@@ -19,7 +19,7 @@ def main(path: str) -> int:
         job = json.load(file)
     import tensorflow_data_validation  # noqa: F401  # so that it is imported once, before forking
 
-    from mlops_tfx.components.statistics_gen import top_values  # noqa: F401  # likewise
+    from mlops_tfx.statistics import top_values  # noqa: F401  # likewise
 
     # Processes take the numbers of tasks from a pipe, whoever is ready first.
     reader, writer = os.pipe()
@@ -67,8 +67,8 @@ def _work(job: dict[str, Any], reader: int) -> int:
 
 
 def _task(job: dict[str, Any], number: int) -> None:
-    from mlops_tfx.components.statistics_gen import partial_state
     from mlops_tfx.io.examples import Shard, read_shard
+    from mlops_tfx.statistics import partial_state
 
     split, fields = job["tasks"][number]
     computation = _computation(json.dumps(job["settings"][split]))
@@ -80,8 +80,8 @@ def _task(job: dict[str, Any], number: int) -> None:
 
 @functools.cache
 def _computation(settings: str) -> Any:
-    from mlops_tfx.components.statistics_gen.compute import Computation
-    from mlops_tfx.components.statistics_gen.options import Settings
+    from mlops_tfx.statistics.compute import Computation
+    from mlops_tfx.statistics.settings import Settings
 
     return Computation(Settings.from_dict(json.loads(settings)))
 

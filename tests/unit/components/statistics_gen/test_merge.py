@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 
 from mlops_tfx.artifacts import Examples, ExampleStatistics
-from mlops_tfx.components.statistics_gen import StatsOptions, partial_state
+from mlops_tfx.components.statistics_gen import StatsOptions
 from mlops_tfx.errors import ArtifactError, ConfigError, DataError
+from mlops_tfx.statistics import partial_state
 from tests.golden.statistics.real_data import as_stored, flights, to_batch, write_examples
 from tests.unit.components.statistics_gen.cases import (
     check_equal,

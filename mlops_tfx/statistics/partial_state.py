@@ -17,8 +17,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mlops_tfx.components.statistics_gen.compute import Partial
 from mlops_tfx.errors import DataError
+from mlops_tfx.statistics.compute import Partial
 
 STATE_FILE = "PartialStats.bin"
 VERSION = 1
@@ -127,7 +127,7 @@ def _decode_body(body: bytes) -> Partial | None:
 @functools.cache
 def _classes() -> dict[str, type]:
     """The classes that may occur, by name; versions of TFDV differ in which there are."""
-    from mlops_tfx.components.statistics_gen.top_values import ValueCounts
+    from mlops_tfx.statistics.top_values import ValueCounts
 
     found: dict[str, type] = {"ValueCounts": ValueCounts}
     for name in _CLASSES:

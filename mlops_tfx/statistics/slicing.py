@@ -11,7 +11,7 @@ from mlops_tfx.execution.user_code import load_function, user_code
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from mlops_tfx.components.statistics_gen.options import Settings
+    from mlops_tfx.statistics.settings import Settings
 
 SliceFunction = Callable[["pa.RecordBatch"], Iterable[tuple[str, "pa.RecordBatch"]]]
 SlicedBatch = tuple[str | None, "pa.RecordBatch"]

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mlops_tfx.components.statistics_gen import slicing
-from mlops_tfx.components.statistics_gen.options import Settings
 from mlops_tfx.errors import ConfigError, DataError, MlopsTfxError
 from mlops_tfx.execution.user_code import load_function, user_code
+from mlops_tfx.statistics import slicing
+from mlops_tfx.statistics.settings import Settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -189,7 +189,7 @@ def _make_generators(options: Any, paths: Sequence[str]) -> tuple[list[Any], lis
     from tensorflow_data_validation.statistics.generators import stats_generator
     from tensorflow_data_validation.statistics.generators import top_k_uniques_stats_generator as top_k
 
-    from mlops_tfx.components.statistics_gen.top_values import ExactTopValues
+    from mlops_tfx.statistics.top_values import ExactTopValues
 
     own = [generator for path in paths for generator in _own_generators(path)]
     if own:
