@@ -20,8 +20,8 @@ class CsvExampleGen(FileBasedExampleGen, first=_ARGUMENTS):
     blank lines are skipped; an empty cell is a missing value. A column's type is inferred over all rows: INT if every
     cell is an integer of 64 bits, else FLOAT if every cell is a number, else STRING (bytes, UTF-8).
 
-    Rows are divided by the SHA-256 of the serialized example, so a row always lands in the same split. Files whose
-    names end in ``.gz``, ``.bz2`` or ``.zst`` are decompressed.
+    Rows are divided by the SHA-256 of the serialized example, so a row always lands in the same split. Files
+    compressed with gzip, bzip2 or Zstandard are decompressed.
 
     Args:
         input_base: the folder with the files.

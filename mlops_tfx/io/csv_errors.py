@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Sequence
 
-from mlops_tfx import filesystem
 from mlops_tfx.errors import DataError
+from mlops_tfx.io import compressed
 from mlops_tfx.io.csv_types import ColumnType, cell_type
 
 _BOM = b"\xef\xbb\xbf"
@@ -82,13 +82,12 @@ def explain_wrong_type(
 
 def _rows(path: str, delimiter: str, strict: bool = False) -> Iterator[tuple[int, list[str]]]:
     """Rows that are not blank, each with the line it begins in."""
-    with filesystem.open(path, "rb") as file:
-        reader = csv.reader(_lines(path, file), delimiter=delimiter, strict=strict)
-        begin = 1
-        for row in reader:
-            if row:
-                yield begin, row
-            begin = reader.line_num + 1
+    reader = csv.reader(_lines(path, compressed.read_lines(path)), delimiter=delimiter, strict=strict)
+    begin = 1
+    for row in reader:
+        if row:
+            yield begin, row
+        begin = reader.line_num + 1
 
 
 def _lines(path: str, file: Iterator[bytes]) -> Iterator[str]:

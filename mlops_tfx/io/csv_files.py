@@ -15,7 +15,7 @@ from pyarrow import csv
 
 from mlops_tfx import filesystem
 from mlops_tfx.errors import DataError
-from mlops_tfx.io import csv_errors
+from mlops_tfx.io import compressed, csv_errors
 from mlops_tfx.io.csv_types import ColumnType, parse_cells, to_float32
 from mlops_tfx.io.rows import Rows
 
@@ -95,6 +95,7 @@ def read_blocks(
     """Reads a file as plain columns of the given types; empty cells are null.
 
     Raises:
+        DataError: a compressed file is damaged or cut off.
         BadCsvError: a row is ragged, or a cell is not of its column's type.
         RowTooLongError: a row is longer than a block.
     """
@@ -106,9 +107,10 @@ def read_blocks(
     with filesystem.open_native(path) as file:
         if file.size() == 0:
             return
+        codec = compressed.codec_of(path)
         try:
             yield from csv.open_csv(
-                file,
+                file if codec is None else pa.CompressedInputStream(file, codec),
                 csv.ReadOptions(block_size=block_bytes, column_names=given),
                 csv.ParseOptions(delimiter=csv_format.delimiter, newlines_in_values=True),
                 csv.ConvertOptions(
@@ -119,9 +121,15 @@ def read_blocks(
                 ),
             )
         except pa.ArrowInvalid as error:
+            if "Empty CSV file" in str(error):
+                return
             if "straddling" in str(error) or "block size" in str(error):
                 raise RowTooLongError(path, str(error)) from error
             raise BadCsvError(str(error)) from error
+        except OSError as error:
+            if codec is None:
+                raise
+            raise compressed.damaged(path, codec, error) from error
 
 
 def _arrow_type(column_type: ColumnType, plain: bool) -> pa.DataType:

@@ -13,9 +13,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pyarrow as pa
 
-from mlops_tfx import filesystem
 from mlops_tfx.errors import ConfigError, DataError, did_you_mean
-from mlops_tfx.io import csv_errors, csv_files
+from mlops_tfx.io import compressed, csv_errors, csv_files
 from mlops_tfx.io.csv_files import CsvFormat, CsvTable, RowTooLongError
 from mlops_tfx.io.csv_types import ColumnInference, ColumnType
 
@@ -156,13 +155,12 @@ def _has_arrow_only(path: str, csv_format: CsvFormat, names: tuple[str, ...]) ->
         DataError: a quote is never closed, which Arrow does not mind.
     """
     found, quotes, tail = False, 0, b"\n"
-    with filesystem.open(path, "rb") as file:
-        while chunk := file.read(_BLOCK_BYTES):
-            quotes += chunk.count(b'"')
-            text = tail + chunk
-            found = found or _starts_number(text, b"0x") or _starts_number(text, b"0X")
-            found = found or (b"(" in text and _NAN_CALL.search(text) is not None)
-            tail = chunk[-4:]
+    for chunk in compressed.read_chunks(path, _BLOCK_BYTES):
+        quotes += chunk.count(b'"')
+        text = tail + chunk
+        found = found or _starts_number(text, b"0x") or _starts_number(text, b"0X")
+        found = found or (b"(" in text and _NAN_CALL.search(text) is not None)
+        tail = chunk[-4:]
     if quotes % 2:
         reason = f"expected every quote to be closed, received an odd number of quotes ({quotes})"
         raise DataError(csv_errors.explain(path, csv_format.delimiter, names, reason))

@@ -228,3 +228,52 @@ def test_batches_have_the_agreed_types(tmp_path: Path) -> None:
     (rows,) = read_csv(inspect_csv([str(path)]))
     expected = [pa.large_list(pa.int64()), pa.large_list(pa.float32()), pa.large_list(pa.large_binary()), pa.null()]
     assert [field.type for field in rows.batch.schema] == expected
+
+
+TEXT = 'a,b\r\n1,"x\r\ny, ""z"""\r\n2,\r\n' + "".join(f"{n},row {n}\r\n" for n in range(3, 3000))
+
+
+def compress(text: bytes, codec: str) -> bytes:
+    import bz2
+    import gzip
+
+    if codec == "zst":
+        return bytes(pa.compress(text, codec="zstd", asbytes=True))
+    # Several members in one file, as concatenated files are.
+    parts = (text[:1000], text[1000:])
+    return b"".join({"gz": gzip.compress, "bz2": bz2.compress}[codec](part) for part in parts)
+
+
+@pytest.mark.parametrize("codec", ["gz", "bz2", "zst"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_compressed_files_are_read_as_the_plain_ones(codec: str, mark: bytes, tmp_path: Path) -> None:
+    (tmp_path / "plain.csv").write_bytes(mark + TEXT.encode())
+    (tmp_path / f"a.csv.{codec}").write_bytes(compress(mark + TEXT.encode(), codec))
+    _, plain = read(tmp_path / "plain.csv")
+    table, rows = read(tmp_path / f"a.csv.{codec}")
+    assert rows == plain
+    assert rows[0] == {"a": [1], "b": [b'x\r\ny, "z"']}
+    assert (table.rows, len(rows)) == (2999, 2999)
+
+
+@pytest.mark.parametrize("codec", ["gz", "bz2", "zst"])
+@pytest.mark.parametrize("keep", [0.02, 0.5, 0.99])
+def test_a_compressed_file_that_is_cut_off(codec: str, keep: float, tmp_path: Path) -> None:
+    data = compress(TEXT.encode(), codec)
+    (tmp_path / f"a.csv.{codec}").write_bytes(data[: max(8, int(len(data) * keep))])
+    with pytest.raises(DataError, match=rf"a.csv.{codec}: the \w+ data is damaged or cut off"):
+        read(tmp_path / f"a.csv.{codec}")
+
+
+def test_a_wrong_line_of_a_compressed_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.csv.gz").write_bytes(compress((TEXT + "1,2,3\r\n").encode(), "gz"))
+    with pytest.raises(DataError, match=r"a.csv.gz, line 3002: expected 2 cells"):
+        read(tmp_path / "a.csv.gz")
+
+
+def test_empty_compressed_files(tmp_path: Path) -> None:
+    (tmp_path / "a.csv.gz").write_bytes(compress(b"", "gz"))
+    with pytest.raises(DataError, match="received an empty file"):
+        read(tmp_path / "a.csv.gz")
+    with pytest.raises(DataError, match="at least one row"):
+        read(tmp_path / "a.csv.gz", CsvFormat(column_names=("a",)))
