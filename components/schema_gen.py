@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlops_tfx.artifacts import ExampleStatistics, Schema
-from mlops_tfx.component import Component, Input, Output
+from mlops_tfx.component import Component, Inputs, Output
 
 
 class SchemaGen(Component):
@@ -13,7 +13,7 @@ class SchemaGen(Component):
     person adds those, and ImportSchemaGen brings the edited file back.
 
     Args:
-        statistics: statistics of the data.
+        statistics: statistics of the data; one artifact, or several (a ``union``), whose splits all count.
         infer_feature_shape: whether features that always have the same number of values get that shape.
         exclude_splits: splits to leave out.
 
@@ -22,7 +22,7 @@ class SchemaGen(Component):
 
     HEAVY_IMPORTS = ("tensorflow_data_validation",)
 
-    statistics: Input[ExampleStatistics]
+    statistics: Inputs[ExampleStatistics]
     infer_feature_shape: bool = True
     exclude_splits: tuple[str, ...] | None = ()
     schema = Output(Schema)
@@ -32,8 +32,11 @@ class SchemaGen(Component):
 
         from mlops_tfx.io.protos import SCHEMA_FILE, STATISTICS_FILE, read_statistics, write_schema
 
-        splits = self.statistics.kept_splits(self.exclude_splits)
-        first, *others = (read_statistics(f"{self.statistics.path(split)}/{STATISTICS_FILE}") for split in splits)
+        folders = [
+            artifact.path(split) for artifact in self.statistics for split in artifact.kept_splits(self.exclude_splits)
+        ]
+        # Of statistics with slices, TFDV takes the dataset of all rows.
+        first, *others = (read_statistics(f"{folder}/{STATISTICS_FILE}") for folder in folders)
         schema = tfdv.infer_schema(first, self.infer_feature_shape)
         for statistics in others:
             # update_schema only widens: a shape that the first split has may be dropped here, none is inferred.
