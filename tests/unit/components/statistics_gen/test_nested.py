@@ -13,11 +13,11 @@ import pytest
 from mlops_tfx.artifacts import ExampleStatistics, Schema
 from mlops_tfx.components.schema_gen import SchemaGen
 from mlops_tfx.components.statistics_gen import StatsOptions
-from mlops_tfx.components.statistics_gen.compute import Computation
 from mlops_tfx.components.statistics_gen.options import make_settings
 from mlops_tfx.components.statistics_gen.results import write
 from mlops_tfx.execution.testing import run_component
 from mlops_tfx.io.protos import read_schema, read_statistics, write_statistics
+from mlops_tfx.statistics.compute import Computation
 from tests.unit.components.statistics_gen.cases import check_equal, datasets_of, features_in, features_of, merge
 
 
