@@ -17,11 +17,21 @@ if TYPE_CHECKING:
     from mlops_tfx.execution import LocalRunner
     from mlops_tfx.pipeline import Pipeline
     from mlops_tfx.ports import Input, Inputs, OptionalInput, OptionalInputs, Output, Outputs
-    from mlops_tfx.resolvers import Importer, LatestArtifactStrategy, LatestBlessedModelStrategy, Resolver
+    from mlops_tfx.resolvers import (
+        AllSpansStrategy,
+        Importer,
+        LatestArtifactStrategy,
+        LatestBlessedModelStrategy,
+        Resolver,
+        RollingRangeStrategy,
+        SpanRangeStrategy,
+        StaticRangeStrategy,
+    )
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AllSpansStrategy",
     "Artifact",
     "Channel",
     "Component",
@@ -37,10 +47,14 @@ __all__ = [
     "Outputs",
     "Pipeline",
     "Resolver",
+    "RollingRangeStrategy",
+    "SpanRangeStrategy",
+    "StaticRangeStrategy",
     "union",
 ]
 
 _HOMES = {
+    "AllSpansStrategy": "resolvers",
     "Artifact": "artifacts",
     "Channel": "channel",
     "Component": "component",
@@ -56,6 +70,9 @@ _HOMES = {
     "Outputs": "ports",
     "Pipeline": "pipeline",
     "Resolver": "resolvers",
+    "RollingRangeStrategy": "resolvers",
+    "SpanRangeStrategy": "resolvers",
+    "StaticRangeStrategy": "resolvers",
     "union": "channel",
 }
 
