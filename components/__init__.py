@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mlops_tfx.components.avro_example_gen import AvroExampleGen
     from mlops_tfx.components.big_query_example_gen import BigQueryExampleGen
     from mlops_tfx.components.csv_example_gen import CsvExampleGen
+    from mlops_tfx.components.distribution_validator import DistributionValidator
     from mlops_tfx.components.evaluator import Evaluator
     from mlops_tfx.components.example_validator import ExampleValidator
     from mlops_tfx.components.import_example_gen import ImportExampleGen
@@ -28,6 +29,7 @@ __all__ = [
     "AvroExampleGen",
     "BigQueryExampleGen",
     "CsvExampleGen",
+    "DistributionValidator",
     "Evaluator",
     "ExampleValidator",
     "FileBasedExampleGen",
@@ -47,6 +49,7 @@ _FILES = {
     "AvroExampleGen": "avro_example_gen",
     "BigQueryExampleGen": "big_query_example_gen",
     "CsvExampleGen": "csv_example_gen",
+    "DistributionValidator": "distribution_validator",
     "Evaluator": "evaluator",
     "ExampleValidator": "example_validator",
     "ImportExampleGen": "import_example_gen",

@@ -180,3 +180,95 @@ class FeatureSlicingSpec(Config):
     """Slices of an Evaluator (deprecated in TFX in favour of EvalConfig)."""
 
     specs: list[SingleSlicingSpec] = Field(default_factory=list)
+
+
+class InfinityNorm(Config):
+    """Largest difference in the share of any one value; for categorical features."""
+
+    threshold: float = Field(ge=0)
+
+
+class JensenShannonDivergence(Config):
+    """Divergence in bits, from 0 to 1; for numeric and categorical features. ``source``: HistogramSelection."""
+
+    threshold: float = Field(ge=0)
+    source: dict[str, Any] | None = None
+
+
+class NormalizedAbsoluteDifference(Config):
+    """Largest difference in the count of any one value, as a share of all values; for categorical features."""
+
+    threshold: float = Field(ge=0)
+
+
+class DistributionComparator(Config):
+    """``tensorflow_metadata``'s FeatureComparator: the distances above which two distributions differ."""
+
+    infinity_norm: InfinityNorm | None = None
+    jensen_shannon_divergence: JensenShannonDivergence | None = None
+    normalized_abs_difference: NormalizedAbsoluteDifference | None = None
+
+
+class NumericValueComparator(Config):
+    """By which factor a number may fall (below 1) or grow (above 1)."""
+
+    min_fraction_threshold: float | None = Field(default=None, ge=0)
+    max_fraction_threshold: float | None = Field(default=None, ge=0)
+
+
+class Path(Config):
+    """The path of a feature; a feature of a tf.Example has one step, its name."""
+
+    step: list[str] = Field(min_length=1)
+
+
+class FeatureComparator(Config):
+    """A feature and how its distributions are compared."""
+
+    path: Path
+    distribution_comparator: DistributionComparator = Field(default_factory=DistributionComparator)
+
+
+class DistributionValidatorConfig(Config):
+    """What DistributionValidator compares, and from where on a difference is an anomaly."""
+
+    class DatasetConfig(Config):
+        """Comparators for one dataset."""
+
+        feature: list[FeatureComparator] = Field(default_factory=list)
+        num_examples_comparator: NumericValueComparator | None = None
+
+    default_slice_config: DatasetConfig = Field(default_factory=DatasetConfig)
+
+
+class PairedExampleSkew(Config):
+    """Pairs rows by the features that identify them, and compares all others.
+
+    Attributes:
+        identifier_features: features that together identify a row.
+        skew_sample_size: differing pairs to keep as a sample.
+        ignore_features: features not to compare.
+        float_round_ndigits: digits after the decimal point to round floats to, at most 12 (a tf.Example holds 7
+            significant ones); None compares them as they are. TFX cannot tell None from 0, and rounds to integers.
+        allow_duplicate_identifiers: whether rows whose identifiers occur several times are compared, each with each;
+            otherwise they are left out.
+        confusion_config: features whose pairs of values are counted.
+    """
+
+    class ConfusionConfig(Config):
+        """A feature of at most one text or bytes value, whose pairs of values are counted."""
+
+        feature_name: str
+
+    identifier_features: list[str] = Field(min_length=1)
+    skew_sample_size: int = Field(default=0, ge=0, le=2**32 - 1)
+    ignore_features: list[str] = Field(default_factory=list)
+    float_round_ndigits: int | None = Field(default=None, ge=0, le=12)
+    allow_duplicate_identifiers: bool = False
+    confusion_config: list[ConfusionConfig] = Field(default_factory=list)
+
+
+class ExampleDiffConfig(Config):
+    """What ExampleDiff compares."""
+
+    paired_example_skew: PairedExampleSkew

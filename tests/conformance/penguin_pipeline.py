@@ -26,6 +26,7 @@ from mlops_tfx.components import (
 from mlops_tfx.io.inputs import InputSplit
 from mlops_tfx.node import Node
 from mlops_tfx.pipelines.tabular import tabular_pipeline
+from tests.conformance.comparing_nodes import comparing_nodes
 
 SCHEMA = """
 feature {
@@ -59,7 +60,8 @@ def nodes(folder: Path) -> list[Node]:
         BigQueryExampleGen(query="select * from penguins", custom_executor_spec=run_query),
     ]
     schema = ImportSchemaGen(schema_file=str(folder / "schema.pbtxt"))
-    return [*chain.nodes, merged, records, lines, *formats, *queried, schema]
+    validators = comparing_nodes(statistics, merged)
+    return [*chain.nodes, *validators, merged, records, lines, *formats, *queried, schema]
 
 
 def run_query(query: str) -> Iterator[pa.RecordBatch]:

@@ -101,6 +101,9 @@ TFX_SIGNATURES = {
     "SchemaGen": ("statistics", "infer_feature_shape", "exclude_splits"),
     "ImportSchemaGen": ("schema_file",),
     "ExampleValidator": ("statistics", "schema", "exclude_splits"),
+    "DistributionValidator": (
+        "statistics", "baseline_statistics", "config", "include_split_pairs", "custom_validation_config",
+    ),
     "Transform": (
         "examples", "schema", "module_file", "preprocessing_fn", "splits_config", "analyzer_cache", "materialize",
         "disable_analyzer_cache", "force_tf_compat_v1", "custom_config", "disable_statistics",
