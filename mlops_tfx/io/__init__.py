@@ -28,7 +28,7 @@ ExampleGens:
     csv_inspect.py       CSV, first pass: rows and types (csv_types.py: TFX's rule); csv_errors.py: what is wrong where
     csv_files.py         CSV, second pass: rows
     import_files.py      TFRecord and Parquet files: rows
-    avro.py              Avro files: rows; avro_file.py: blocks; avro_schema.py: types
+    avro.py              Avro files: rows; avro_file.py: blocks; avro_schema.py: types; avro_lockstep.py: many at once
     jsonl.py             JSON Lines files: rows; jsonl_kinds.py: types; jsonl_exact.py: what is wrong where
     compressed.py        files that may be compressed
     agreement.py         one set of columns for files that differ

@@ -1,8 +1,8 @@
 """Avro files as rows in tf.Example form, block by block.
 
-fastavro decodes records to dicts (in Cython, but one call per value), and Arrow makes columns of many dicts at once. A
-block of an Avro file is an Avro array but for its ends, so one call decodes all of its records. What that costs, and
-why nothing faster is taken: docs/performance.md.
+Many blocks of plain records are decoded together (avro_lockstep.py). What that cannot, and files of a few blocks, are
+decoded by fastavro to dicts (in Cython, but one call per value), of which Arrow makes columns. A block of an Avro file
+is an Avro array but for its ends, so one call decodes all of its records. What both cost: docs/performance.md.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ from typing import TYPE_CHECKING, Any, cast
 import pyarrow as pa
 
 from mlops_tfx.errors import DataError
-from mlops_tfx.io import agreement, avro_file, avro_schema, columns
+from mlops_tfx.io import agreement, avro_file, avro_lockstep, avro_schema, columns
 from mlops_tfx.io import examples as examples_io
 from mlops_tfx.io.ahead import ahead
+from mlops_tfx.io.lockstep import IrregularError
 from mlops_tfx.io.rows import Rows
 
 if TYPE_CHECKING:
     from mlops_tfx.io.inputs import InputSplit
 
+_LOCKSTEP_BYTES = 16 << 20
 _CHUNK_BYTES = 4 << 20  # as dicts they are about ten times as large
 _DECODING = (EOFError, ValueError, IndexError, KeyError, OverflowError, MemoryError, TypeError, struct.error)
 
@@ -53,19 +55,42 @@ def count_rows(split: InputSplit) -> int:
 
 
 def _read_file(path: str, schema: avro_schema.RecordSchema) -> Iterator[pa.RecordBatch]:
+    # Decompressing releases Python's lock, decoding does not.
+    for blocks in _together(ahead(avro_file.read_blocks(path))):
+        try:
+            if len(blocks) < avro_lockstep.FEWEST_BLOCKS:
+                raise IrregularError
+            yield _batch(avro_lockstep.decode(blocks, schema), schema, blocks[0].where)
+        except IrregularError:
+            yield from _by_fastavro(blocks, schema)
+
+
+def _together(blocks: Iterator[avro_file.Block]) -> Iterator[list[avro_file.Block]]:
+    gathered: list[avro_file.Block] = []
+    size = 0
+    for block in blocks:
+        gathered.append(block)
+        size += len(block.data)
+        if size >= _LOCKSTEP_BYTES:
+            yield gathered
+            gathered, size = [], 0
+    if gathered:
+        yield gathered
+
+
+def _by_fastavro(blocks: list[avro_file.Block], schema: avro_schema.RecordSchema) -> Iterator[pa.RecordBatch]:
     chunk: list[dict[str, Any]] = []
     size, begin = 0, ""
-    # Decompressing releases Python's lock, decoding does not.
-    for block in ahead(avro_file.read_blocks(path)):
+    for block in blocks:
         for rows in _decode(block, schema):
             begin = begin or block.where
             chunk += rows
             size += len(block.data) * len(rows) // block.count
             if size >= _CHUNK_BYTES or len(chunk) >= examples_io.BATCH_ROWS:
-                yield _batch(chunk, schema, begin)
+                yield _batch(_arrays(chunk, schema, begin), schema, begin)
                 chunk, size, begin = [], 0, ""
     if chunk:
-        yield _batch(chunk, schema, begin)
+        yield _batch(_arrays(chunk, schema, begin), schema, begin)
 
 
 def _decode(block: avro_file.Block, schema: avro_schema.RecordSchema) -> Iterator[list[dict[str, Any]]]:
@@ -113,10 +138,17 @@ def _zigzag(count: int) -> bytes:
     return varint(count << 1)
 
 
-def _batch(rows: list[dict[str, Any]], schema: avro_schema.RecordSchema, where: str) -> pa.RecordBatch:
+def _arrays(rows: list[dict[str, Any]], schema: avro_schema.RecordSchema, where: str) -> list[pa.Array]:
     struct_type = pa.struct([pa.field(field.name, field.storage) for field in schema.fields])
     try:
-        arrays = pa.array(rows, struct_type).flatten()
+        arrays: list[pa.Array] = pa.array(rows, struct_type).flatten()
+    except pa.ArrowException as error:
+        raise DataError(f"{where} and the following: {error}") from error
+    return arrays
+
+
+def _batch(arrays: list[pa.Array], schema: avro_schema.RecordSchema, where: str) -> pa.RecordBatch:
+    try:
         done = [_typed(array, field.type) for array, field in zip(arrays, schema.fields, strict=True)]
         batch = pa.RecordBatch.from_arrays(done, [field.name for field in schema.fields])
         return columns.to_example_form(batch)
