@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from mlops_tfx.io.tfrecord import RecordBlock
 
+RAW_RECORD_COLUMN = "__raw_record__"  # TFMA's name for it
+
 
 class Decoder:
     """Decodes blocks of serialized tf.Examples to batches in tf.Example form (an empty list counts as missing).
@@ -71,8 +73,6 @@ class RawDecoder:
     def decode(self, block: RecordBlock, where: str = "") -> pa.RecordBatch:
         """Returns one row per record."""
         import pyarrow as pa
-
-        from mlops_tfx.io.examples import RAW_RECORD_COLUMN
 
         records = block.array().cast(pa.large_binary())
         offsets = pa.array(range(len(records) + 1), pa.int64())

@@ -42,7 +42,6 @@ _FORMATS_BY_PAYLOAD = {
     "FORMAT_PARQUET": PARQUET,
 }
 PAYLOADS_BY_FORMAT = {TFRECORDS_GZIP: "FORMAT_TF_EXAMPLE", PARQUET: "FORMAT_PARQUET"}
-RAW_RECORD_COLUMN = "__raw_record__"  # TFMA's name for it
 
 
 def shard_names(file_format: str) -> tuple[str, str]:
