@@ -118,7 +118,8 @@ class LocalCopy:
         return _below(os.path.join(self._folder, "tree"), part)
 
     def _marker(self, part: str) -> str:
-        return os.path.join(self._folder, "have", quote(part, safe=""))
+        name = "all" if part == _ALL else f"part {quote(part, safe='')}"
+        return os.path.join(self._folder, "have", name)
 
     def _has(self, part: str) -> bool:
         return os.path.exists(self._marker(_ALL)) or os.path.exists(self._marker(part))

@@ -153,7 +153,8 @@ def send(source: IO[bytes], uri: str) -> None:
     system, path = connect(uri)
     complete = False
     try:
-        with explained(uri), system.open_output_stream(path) as stream:
+        # By default pyarrow compresses what is written to a name that ends in .gz.
+        with explained(uri), system.open_output_stream(path, compression=None) as stream:
             shutil.copyfileobj(source, stream, WRITE_BYTES)
             complete = True
     finally:

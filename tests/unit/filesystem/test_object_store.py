@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 from pathlib import Path
@@ -161,6 +162,16 @@ def test_any_bytes_under_any_name_come_back(s3: ObjectStore, data: bytes, name: 
     filesystem.write_bytes(uri, data)
     assert filesystem.read_bytes(uri) == data
     assert uri in filesystem.walk_files(f"{s3.uri}/any")
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".zst", ".lz4"])
+def test_names_of_compressed_files_change_nothing(s3: ObjectStore, suffix: str, tmp_path: Path) -> None:
+    data = gzip.compress(os.urandom(3000))
+    filesystem.write_bytes(tmp_path / f"x{suffix}", data)
+    filesystem.copy_tree(tmp_path / f"x{suffix}", f"{s3.uri}/x{suffix}")
+    assert filesystem.read_bytes(f"{s3.uri}/x{suffix}") == data
+    with filesystem.open_native(f"{s3.uri}/x{suffix}") as file:
+        assert file.read() == data
 
 
 @pytest.mark.parametrize("mode", ["a", "r+", "rw", "x"])
