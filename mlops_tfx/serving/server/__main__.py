@@ -11,6 +11,7 @@ from typing import Any
 
 from mlops_tfx.serving.server.flags import parse_flags
 from mlops_tfx.serving.server.server import ModelServer
+from mlops_tfx.serving.server.statuses import StatusError
 
 _log = logging.getLogger("mlops_tfx.serving.server")
 
@@ -26,10 +27,10 @@ def main(arguments: Sequence[str]) -> int:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    server = ModelServer(options)
     try:
+        server = ModelServer(options)
         server.start()
-    except OSError as error:
+    except (OSError, ValueError, StatusError) as error:
         _log.error("%s", error)
         return 1
     _log.info("Running gRPC ModelServer at %s:%d ...", options.host, server.port)

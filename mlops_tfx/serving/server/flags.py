@@ -1,33 +1,33 @@
-"""The command line: tensorflow_model_server's flags, as far as the server has what they set."""
+"""The command line: tensorflow_model_server's flags by name."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
 import difflib
+import importlib.metadata
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from mlops_tfx.serving.server.options import ServerOptions
 
-_HELP = {
-    "port": "gRPC port to listen on; 0 for any free one",
-    "model_name": "the name that requests use",
-    "model_base_path": "absolute path of the folder that holds one folder per version",
-    "file_system_poll_wait_seconds": "seconds between looks for new versions; 0 to look once",
-    "max_num_load_retries": "how often to try again to load a version whose files do not change",
-    "load_retry_interval_micros": "microseconds between these",
-    "grpc_max_threads": "threads that answer requests; default: four per CPU",
-    "tensorflow_intra_op_parallelism": "threads within one operation; 0: TensorFlow decides",
-    "tensorflow_inter_op_parallelism": "threads between operations; 0: the thread of the request",
-    "saved_model_tags": "comma-separated tags of the graph to load",
+# Flags of tensorflow_model_server that change nothing here -> the value that is taken: it is what the server does.
+_WITHOUT_EFFECT: dict[str, str] = {
+    "flush_filesystem_caches": "true",
+    "mixed_precision": "",
+    "num_unload_threads": "0",
+    "per_process_gpu_memory_fraction": "0",
+    "platform_config_file": "",
+    "prefer_tflite_model": "false",
+    "remove_unused_fields_from_bundle_metagraph": "true",
+    "skip_initialize_tpu": "false",
+    "tensorflow_session_config_file": "",
+    "thread_pool_factory_config_file": "",
+    "use_alts_credentials": "false",
+    "xla_cpu_compilation_enabled": "false",
+    "xla_gpu_compilation_enabled": "false",
 }
-_PARSERS: dict[str, Callable[[str], Any]] = {
-    "model_name": str,
-    "model_base_path": str,
-    "file_system_poll_wait_seconds": float,
-    "saved_model_tags": lambda text: tuple(tag for tag in text.split(",") if tag),
-}
+_PROGRAM = "python -m mlops_tfx.serving.server"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -38,31 +38,74 @@ class _Parser(argparse.ArgumentParser):
 
 def parse_flags(arguments: Sequence[str]) -> ServerOptions:
     """Returns the settings that a command line asks for; ends the process with a message for one that is wrong."""
-    parser = _Parser(prog="python -m mlops_tfx.serving.server", allow_abbrev=False)
-    defaults = {field.name: field for field in dataclasses.fields(ServerOptions)}
-    for name, text in _HELP.items():
-        default = defaults[name].default
-        shown = "" if default in (dataclasses.MISSING, "") else f" (default: {_show(default)})"
-        parser.add_argument(f"--{name}", help=text + shown, type=_PARSERS.get(name, int), default=argparse.SUPPRESS)
+    fields = {option.name: option for option in dataclasses.fields(ServerOptions)}
+    parser = _parser(fields)
     known, unknown = parser.parse_known_args(arguments)
     if unknown:
-        parser.error(_unknown_flag(unknown[0]))
+        parser.error(_unknown_flag(unknown[0], fields))
     settings = vars(known)
-    if not settings.get("model_base_path"):
+    settings.pop("enable_profiler", None)  # there is none, with either value
+    for name, value in _WITHOUT_EFFECT.items():
+        given = settings.pop(name, value)
+        if given != value:
+            parser.error(f"flag --{name}={given} of tensorflow_model_server is not supported; leave it out")
+    if not settings.get("model_base_path") and not settings.get("model_config_file"):
         parser.error("Both server_options.model_base_path and server_options.model_config_file are empty! "
-                     "Pass --model_base_path=/path/of/the/model")  # fmt: skip
+                     "Pass --model_base_path=/path/of/the/model or --model_config_file=/path/of/a/file")  # fmt: skip
     try:
         return ServerOptions(**settings)
     except ValueError as error:
         parser.error(str(error))
 
 
+def _parser(fields: dict[str, dataclasses.Field[Any]]) -> _Parser:
+    parser = _Parser(prog=_PROGRAM, allow_abbrev=False)
+    for name, option in fields.items():
+        default = option.default if option.default is not dataclasses.MISSING else "4 per CPU"
+        shown = "" if default == "" else f" (default: {_show(default)})"
+        extra = {"nargs": "?", "const": True} if isinstance(default, bool) else {}
+        parser.add_argument(f"--{name}", help=option.metadata["help"] + shown, default=argparse.SUPPRESS,
+                            type=_type_of(default), **extra)  # type: ignore[arg-type]  # fmt: skip
+    for name, value in {**_WITHOUT_EFFECT, "enable_profiler": "true"}.items():
+        boolean = value in ("true", "false")
+        parser.add_argument(f"--{name}", help=argparse.SUPPRESS, default=argparse.SUPPRESS,
+                            type=_lower if boolean else str, **({"nargs": "?", "const": "true"} if boolean else {}))  # type: ignore[arg-type]  # fmt: skip
+    parser.add_argument("--version", action="version", version=_version())
+    return parser
+
+
+def _type_of(default: Any) -> Callable[[str], Any]:
+    if isinstance(default, bool):
+        return _boolean
+    if isinstance(default, tuple):
+        return lambda text: tuple(tag for tag in text.split(",") if tag)
+    # The one default that is computed is a number of threads.
+    return int if default == "4 per CPU" else type(default)
+
+
+def _boolean(text: str) -> bool:
+    values = {"true": True, "1": True, "false": False, "0": False}
+    if text.lower() not in values:
+        raise argparse.ArgumentTypeError(f"expected true or false, received {text!r}")
+    return values[text.lower()]
+
+
+def _lower(text: str) -> str:
+    return {"1": "true", "0": "false"}.get(text, text.lower())
+
+
 def _show(default: Any) -> str:
-    return ",".join(default) if isinstance(default, tuple) else str(default)
+    if isinstance(default, tuple):
+        return ",".join(default)
+    return str(default).lower() if isinstance(default, bool) else str(default)
 
 
-def _unknown_flag(argument: str) -> str:
+def _version() -> str:
+    return f"mlops_tfx model server, TensorFlow {importlib.metadata.version('tensorflow')}"
+
+
+def _unknown_flag(argument: str, known: Sequence[str] | dict[str, Any]) -> str:
     name = argument.split("=")[0]
-    close = difflib.get_close_matches(name.lstrip("-"), _HELP, n=1)
-    hint = f"; did you mean --{close[0]}?" if close else f"; known flags: {', '.join(f'--{flag}' for flag in _HELP)}"
+    close = difflib.get_close_matches(name.lstrip("-"), list(known), n=1)
+    hint = f"; did you mean --{close[0]}?" if close else f"; known flags: {', '.join(f'--{flag}' for flag in known)}"
     return f"unknown flag {name!r}{hint}"

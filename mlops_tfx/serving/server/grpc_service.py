@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
 import grpc
-from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, predict_pb2
+from tensorflow_serving.apis import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    inference_pb2,
+    model_management_pb2,
+    predict_pb2,
+    regression_pb2,
+)
 
-from mlops_tfx.serving.server import metadata, predict, status, statuses
+from mlops_tfx.serving.server import status, statuses
+from mlops_tfx.serving.server.calls import NO_DEADLINE
+from mlops_tfx.serving.server.inference import Inference
 from mlops_tfx.serving.server.manager import ModelManager
 from mlops_tfx.serving.server.states import StateBoard
 
@@ -17,20 +28,39 @@ _log = logging.getLogger(__name__)
 
 PREDICTION_SERVICE = "tensorflow.serving.PredictionService"
 MODEL_SERVICE = "tensorflow.serving.ModelService"
+VERSION_TRAILER = "model-version"
+_MODEL_TRAILER = "model-name"
+
+Notes = list[tuple[str, str]]
+Answer = Callable[[Any, float, Notes], Any]
+# Told of every request: API, model, code, seconds.
+Observe = Callable[[str, str, grpc.StatusCode, float], None]
 
 
-def handlers(manager: ModelManager, board: StateBoard) -> list[grpc.GenericRpcHandler]:
-    """Returns the handlers of all services."""
+def handlers(inference: Inference, manager: ModelManager, board: StateBoard, observe: Observe) -> list[Any]:
+    """Returns the handlers of TF Serving's services."""
+
+    def counted(api: str, answer: Answer, request_type: Any) -> Any:
+        return _unary(answer, request_type, lambda request, code, seconds: observe(api, _model(request), code, seconds))
+
     prediction = {
-        "Predict": _unary(lambda request: predict.predict(manager, request), predict_pb2.PredictRequest),
+        "Predict": counted("Predict", inference.predict, predict_pb2.PredictRequest),
+        "Classify": counted("Classify", inference.classify, classification_pb2.ClassificationRequest),
+        "Regress": counted("Regress", inference.regress, regression_pb2.RegressionRequest),
+        "MultiInference": _unary(inference.multi_inference, inference_pb2.MultiInferenceRequest),
         "GetModelMetadata": _unary(
-            lambda request: metadata.get_model_metadata(manager, request),
+            lambda request, deadline, notes: inference.get_model_metadata(request),
             get_model_metadata_pb2.GetModelMetadataRequest,
         ),
     }
     model = {
         "GetModelStatus": _unary(
-            lambda request: status.get_model_status(board, request), get_model_status_pb2.GetModelStatusRequest
+            lambda request, deadline, notes: status.get_model_status(board, request),
+            get_model_status_pb2.GetModelStatusRequest,
+        ),
+        "HandleReloadConfigRequest": _unary(
+            lambda request, deadline, notes: status.reload_config(manager, request, deadline - time.monotonic()),
+            model_management_pb2.ReloadConfigRequest,
         ),
     }
     return [
@@ -39,22 +69,48 @@ def handlers(manager: ModelManager, board: StateBoard) -> list[grpc.GenericRpcHa
     ]
 
 
-def _unary(answer: Callable[[Any], Any], request_type: Any) -> grpc.RpcMethodHandler:
-    def handle(request: Any, context: grpc.ServicerContext) -> Any:
+def _model(request: Any) -> str:
+    name: str = request.model_spec.name
+    return name
+
+
+def _unary(
+    answer: Answer, request_type: Any, observe: Callable[[Any, grpc.StatusCode, float], None] | None = None
+) -> Any:
+    def handle(request: Any, context: Any) -> Any:
+        started = time.monotonic()
         remaining = context.time_remaining()
-        if remaining is not None and remaining <= 0:
-            context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline passed before the request was started")
+        notes: Notes = []
+        response, failure = None, None
         try:
-            return answer(request)
+            response = answer(request, NO_DEADLINE if remaining is None else started + remaining, notes)
         except statuses.StatusError as error:
             failure = error
         except Exception as error:
             _log.exception("a request failed in the server itself")
             failure = statuses.StatusError(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
-        return context.abort(failure.code, statuses.truncate(failure.message))
+        if observe is not None:
+            observe(request, failure.code if failure else grpc.StatusCode.OK, time.monotonic() - started)
+        _send_trailers(context, response, notes)
+        if failure is not None:
+            context.abort(failure.code, statuses.truncate(failure.message))
+        return response
 
     return grpc.unary_unary_rpc_method_handler(
         handle,
         request_deserializer=request_type.FromString,
         response_serializer=lambda response: response.SerializeToString(),
     )
+
+
+def _send_trailers(context: Any, response: Any, notes: Notes) -> None:
+    spec = getattr(response, "model_spec", None)
+    if spec is not None:
+        notes = [(_MODEL_TRAILER, spec.name), (VERSION_TRAILER, str(spec.version.value)), *notes]
+    if notes:
+        context.set_trailing_metadata(tuple((name, _header_text(text)) for name, text in notes))
+
+
+def _header_text(text: str) -> str:
+    # Metadata is printable ASCII.
+    return text if text.isascii() and text.isprintable() else text.encode("unicode_escape").decode("ascii")

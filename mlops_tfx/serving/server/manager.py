@@ -1,215 +1,244 @@
-"""Keeps the right versions of one model loaded, and hands them to requests.
-
-The newest version in the base path is loaded before the one that serves is let go; the switch is one assignment.
-Requests hold what they use, so an old version is freed when the last of them is done. A version that cannot be loaded
-changes nothing for the one that serves; it is tried again when its files change, and a few times anyway.
-"""
+"""All models of a server: which there are, their labels, and changing both while requests come."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from mlops_tfx.serving.server import folders, saved_model, statuses
+import grpc
+
+from mlops_tfx.serving.server import model_config, saved_model, statuses
+from mlops_tfx.serving.server.calls import Target
+from mlops_tfx.serving.server.memory import give_back
+from mlops_tfx.serving.server.model_config import ModelSettings
 from mlops_tfx.serving.server.options import ServerOptions
-from mlops_tfx.serving.server.states import State, StateBoard
+from mlops_tfx.serving.server.served_model import LoadedVersion, ServedModel
+from mlops_tfx.serving.server.states import State, StateBoard, VersionState
 
 _log = logging.getLogger(__name__)
 
-
-class _LoadedVersion:
-    """A loaded version, and how many requests use it."""
-
-    def __init__(self, version: int, session: saved_model.SavedModelSession) -> None:
-        self.version = version
-        self.session = session
-        self._lock = threading.Lock()
-        self._users = 1  # the manager
-        self._on_free: Any = None
-
-    def acquire(self) -> bool:
-        """Takes a hold. False if the version is already being freed."""
-        with self._lock:
-            if self._users == 0:
-                return False
-            self._users += 1
-            return True
-
-    def release(self) -> None:
-        """Gives the hold back; the last one frees the session."""
-        with self._lock:
-            self._users -= 1
-            free = self._users == 0
-        if free:
-            self.session.close()
-            self._on_free()
-
-    def retire(self, on_free: Any) -> None:
-        """Gives the manager's hold back."""
-        self._on_free = on_free
-        self.release()
-
-
-@dataclass
-class _Failure:
-    """Failed attempts to load one version with the same files."""
-
-    files: Any
-    attempts: int = 0
-    retry_at: float = 0.0
+Prepare = Callable[[str, str, int, saved_model.SavedModelSession], None]
 
 
 class ModelManager:
-    """Watches a base path in a thread of its own."""
+    """Has the models, and changes them as configurations say.
 
-    def __init__(self, options: ServerOptions, board: StateBoard) -> None:
+    Args:
+        options: the server's settings.
+        board: where states are told.
+        prepare: called with name, folder, version and session before a version becomes available; what it raises
+            (StatusError) fails the load.
+    """
+
+    def __init__(self, options: ServerOptions, board: StateBoard, prepare: Prepare | None = None) -> None:
         self._options = options
         self._board = board
-        self._loaded: dict[int, _LoadedVersion] = {}
-        self._failures: dict[int, _Failure] = {}
-        self._base_path_error = ""
-        self._looks = 0
-        self._looking = True
-        self._looked_last = False
+        self._prepare = prepare
+        self._models: dict[str, ServedModel] = {}
+        self._labels: dict[str, Mapping[str, int]] = {}
+        self._labels_ready = False
+        self._changing = threading.Lock()
+        self._turn = threading.BoundedSemaphore(max(options.num_load_threads, 1))
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name=f"watch {options.model_name}", daemon=True)
+        self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Starts watching."""
-        self._thread.start()
+        """Starts to load what the options say; a model config file is read first. Raises StatusError if it is wrong."""
+        options = self._options
+        if not options.model_config_file:
+            self._apply([ModelSettings(options.model_name, options.model_base_path)])
+            self._labels_ready = True
+            return
+        config = model_config.read_file(options.model_config_file)
+        settings = self._settings_of(config)
+        self._apply(settings)
+        self._run(lambda: self._finish_start(settings))
+        if options.model_config_file_poll_wait_seconds > 0:
+            self._run(lambda: self._poll(config))
+
+    def _run(self, target: Callable[[], None]) -> None:
+        thread = threading.Thread(target=target, name="model config", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _finish_start(self, settings: Sequence[ModelSettings]) -> None:
+        for model in settings:
+            self._wait_for(model.name, float("inf"))
+            self._set_labels_or_log(model)
+        self._labels_ready = True
+        self._board.wake()
+
+    def _set_labels_or_log(self, model: ModelSettings) -> None:
+        try:
+            self._set_labels([model])
+        except statuses.StatusError as error:
+            _log.error("%s", error)
+
+    def _poll(self, config: Any) -> None:
+        while not self._stop.wait(self._options.model_config_file_poll_wait_seconds):
+            try:
+                new = model_config.read_file(self._options.model_config_file)
+                if new != config:
+                    self.reload(new)
+                    config = new
+            except statuses.StatusError as error:
+                _log.error("model config file %s: %s", self._options.model_config_file, error)
 
     def stop(self) -> None:
-        """Stops watching and lets all versions go."""
+        """Stops watching and lets all models go."""
         self._stop.set()
-        if self._thread.ident is not None:
-            self._thread.join()
-        for version in list(self._loaded):
-            self._unload(version)
+        self._board.wake()
+        for thread in self._threads:
+            thread.join()
+        with self._changing:
+            for model in self._models.values():
+                model.stop()
 
-    @property
-    def base_path_error(self) -> str:
-        """Why the base path could not be read at the last look; empty if it could."""
-        return self._base_path_error
+    def reload(self, config: Any, timeout: float = float("inf")) -> None:
+        """Goes over to another ModelServerConfig, and waits until the models that are new in it are available.
 
-    def next_look(self) -> int:
-        """Returns the number of the first look that starts from now on; see ``has_looked``."""
-        return self._looks + (2 if self._looking else 1)
+        Models that are not in it are let go. Raises StatusError: it is refused, and nothing is changed; or a model
+        cannot be loaded or a label not be assigned, and the rest is.
+        """
+        deadline = time.monotonic() + timeout
+        settings = self._settings_of(config)
+        new = self._apply(settings)
+        failures = [failure for name in new if (failure := self._wait_for(name, deadline))]
+        if failures:
+            text = f"{len(failures)} model(s) did not become available: {{{''.join(failures)}}}"
+            raise statuses.StatusError(grpc.StatusCode.UNKNOWN, text)
+        self._set_labels(settings)
+        self._labels_ready = True
 
-    def has_looked(self, number: int) -> bool:
-        """Whether that look is over, or will never be."""
-        return self._looks >= number or self._looked_last
+    def _settings_of(self, config: Any) -> list[ModelSettings]:
+        return model_config.settings_of(config, {name: model.settings for name, model in self._models.items()})
 
-    @contextmanager
-    def use(self, name: str, version: int | None) -> Iterator[tuple[int, saved_model.SavedModelSession]]:
-        """Holds a version, the newest if None, while a request runs. Raises StatusError NOT_FOUND."""
-        held = self._acquire(name, version)
+    def _apply(self, settings: Sequence[ModelSettings]) -> list[str]:
+        """Starts, changes and stops models; returns the names of the new ones."""
+        with self._changing:
+            known = self._models
+            wanted = {model.name: model for model in settings}
+            models = {name: known.get(name) or self._make(model) for name, model in wanted.items()}
+            gone = [model for name, model in known.items() if name not in wanted]
+            new = [name for name in wanted if name not in known]
+            self._models = models
+            self._labels = {name: labels for name, labels in self._labels.items() if name in wanted}
+            for name, model in models.items():
+                if name in new:
+                    model.start()
+                else:
+                    model.change(wanted[name])
+            for model in gone:
+                model.stop()
+            return new
+
+    def _make(self, settings: ModelSettings) -> ServedModel:
+        return ServedModel(settings, self._options, self._board, self._load, self._turn, give_back)
+
+    def _load(self, name: str, path: str, version: int) -> saved_model.SavedModelSession:
+        session = saved_model.load(path, self._options.session)
+        if self._prepare is None:
+            return session
         try:
-            yield held.version, held.session
-        finally:
-            held.release()
+            self._prepare(name, path, version, session)
+        except BaseException:
+            session.close()
+            raise
+        return session
 
-    def _acquire(self, name: str, version: int | None) -> _LoadedVersion:
-        while True:
-            loaded = self._loaded if name == self._options.model_name else {}
-            number = max(loaded, default=None) if version is None else version
-            held = None if number is None else loaded.get(number)
-            if held is None:
-                raise statuses.servable_not_found(name, version)
-            if held.acquire():
-                return held
-            # It was let go between the two lines above; look again.
+    def _wait_for(self, name: str, deadline: float) -> str:
+        """Waits until a model is available; returns what went wrong with it, empty if nothing did."""
+        model = self._models.get(name)
+        if model is None:
+            return ""
 
-    def _watch(self) -> None:
-        wait = self._options.file_system_poll_wait_seconds
-        while not self._stop.is_set():
-            self._looking = True
-            try:
-                self._look()
-            except Exception:
-                # Whatever a file system does, the version that serves goes on serving.
-                _log.exception("cannot look for versions in %s", self._options.model_base_path)
-            self._looking = False
-            self._looks += 1
-            self._looked_last = wait <= 0 or self._stop.is_set()
-            self._board.wake()
-            if self._looked_last:
-                return
-            self._stop.wait(wait)
+        def settled(states: list[VersionState]) -> bool:
+            # The first look is over when every version that is wanted is loaded, or cannot be.
+            return self._stop.is_set() or model.has_looked(1)
 
-    def _look(self) -> None:
-        try:
-            found = folders.list_versions(self._options.model_base_path)
-        except OSError as error:
-            self._report_base_path(str(error))
+        states = self._board.wait_for(name, settled, deadline - time.monotonic())
+        if model.loaded:
+            return ""
+        failed = [state for state in states if state.error is not None]
+        if failed and failed[0].error is not None:
+            version, error = str(failed[0].version), failed[0].error
+            return f"{{{{name: {name} version: {version}}} due to error: {error}}}, "
+        return f"{{{{name: {name} version: }} due to error: NOT_FOUND: {self.base_path_error(name)}}}, "
+
+    def _set_labels(self, settings: Sequence[ModelSettings]) -> None:
+        with self._changing:
+            for model in settings:
+                for label, version in model.labels.items():
+                    self._check_label(model.name, label, version)
+            self._labels = {**self._labels, **{model.name: dict(model.labels) for model in settings}}
+
+    def _check_label(self, name: str, label: str, version: int) -> None:
+        states = {state.version: state.state for state in self._board.versions(name)}
+        if states.get(version) == State.AVAILABLE:
             return
-        self._report_base_path("" if found else "no version folders in it")
-        for version in self._failures.keys() - found.keys():
-            del self._failures[version]
-        wanted = self._next_version(found)
-        while wanted is not None and wanted not in self._loaded and not self._load(wanted, found[wanted]):
-            wanted = None if self._stop.is_set() else self._next_version(found)
-        for version in list(self._loaded):
-            if version != wanted and (wanted in self._loaded or not found):
-                self._unload(version)
+        assigned = self._labels.get(name, {}).get(label, version)
+        if self._options.allow_version_labels_for_unavailable_models and assigned == version:
+            return
+        raise statuses.StatusError(
+            grpc.StatusCode.FAILED_PRECONDITION,
+            f"Request to assign label to version {version} of model {name}, which is not currently available for "
+            "inference",
+        )
 
-    def _report_base_path(self, error: str) -> None:
-        if error and error != self._base_path_error:
-            _log.error("base path %s of model %s: %s", self._options.model_base_path, self._options.model_name, error)
-        self._base_path_error = error
+    def acquire(self, target: Target) -> LoadedVersion:
+        """Holds the version that is asked for, until it is released. Raises StatusError."""
+        model = self._models.get(target.name)
+        version = target.version if not target.label else self.version_of(target.name, target.label)
+        if model is None:
+            raise statuses.servable_not_found(target.name, version)
+        return model.acquire(version)
 
-    def _next_version(self, found: dict[int, str]) -> int | None:
-        """Returns the version to serve: the highest; with none loaded yet, the highest that may load."""
-        for version in sorted(found, reverse=True):
-            if version in self._loaded or self._may_load(version, found[version]):
-                return version
-            if self._loaded:
-                return None
-        return None
+    def version_of(self, name: str, label: str) -> int:
+        """Returns the version that a label stands for. Raises StatusError."""
+        if not self._labels_ready:
+            raise statuses.labels_not_ready(label)
+        version = self._labels.get(name, {}).get(label)
+        if version is None:
+            raise statuses.unknown_label(label)
+        return version
 
-    def _may_load(self, version: int, path: str) -> bool:
-        failure = self._failures.get(version)
-        if failure is None:
-            return True
-        if failure.files != folders.fingerprint(path):
-            del self._failures[version]
-            return True
-        return failure.attempts <= self._options.max_num_load_retries and time.monotonic() >= failure.retry_at
+    def names(self) -> list[str]:
+        """Returns the models by name, sorted."""
+        return sorted(self._models)
 
-    def _load(self, version: int, path: str) -> bool:
-        name = self._options.model_name
-        files = folders.fingerprint(path)
-        self._board.set(name, version, State.START)
-        self._board.set(name, version, State.LOADING)
-        started = time.monotonic()
-        try:
-            session = saved_model.load(path, self._options.session)
-        except statuses.StatusError as error:
-            self._record_failure(version, files, error)
-            return False
-        self._failures.pop(version, None)
-        # A new dict in one assignment: a request sees the versions before, or after.
-        self._loaded = {**self._loaded, version: _LoadedVersion(version, session)}
-        self._board.set(name, version, State.AVAILABLE)
-        _log.info("model %s version %d is available (%.2f s)", name, version, time.monotonic() - started)
-        return True
+    def labels(self, name: str) -> Mapping[str, int]:
+        """Returns label -> version of a model."""
+        return self._labels.get(name, {})
 
-    def _record_failure(self, version: int, files: Any, error: statuses.StatusError) -> None:
-        failure = self._failures.setdefault(version, _Failure(files))
-        failure.files = files
-        failure.attempts += 1
-        failure.retry_at = time.monotonic() + self._options.load_retry_interval_micros / 1e6
-        retries = failure.attempts <= self._options.max_num_load_retries
-        self._board.set(self._options.model_name, version, State.LOADING if retries else State.END, error)
-        _log.error("model %s version %d cannot be loaded: %s", self._options.model_name, version, error)
+    def loaded(self, name: str) -> tuple[int, ...]:
+        """Returns the versions of a model that requests can ask, highest first."""
+        model = self._models.get(name)
+        return () if model is None else model.loaded
 
-    def _unload(self, version: int) -> None:
-        name = self._options.model_name
-        retired = self._loaded[version]
-        self._loaded = {v: loaded for v, loaded in self._loaded.items() if v != version}
-        self._board.set(name, version, State.UNLOADING)
-        retired.retire(lambda: self._board.set(name, version, State.END))
+    def is_ready(self) -> bool:
+        """Whether every model has a version that requests can ask."""
+        models = self._models
+        return bool(models) and all(model.loaded for model in models.values())
+
+    def base_path(self, name: str) -> str:
+        """Returns where a model's versions lie."""
+        model = self._models.get(name)
+        return "" if model is None else model.settings.base_path
+
+    def base_path_error(self, name: str) -> str:
+        """Why a model's base path could not be read at the last look; empty if it could."""
+        model = self._models.get(name)
+        return "" if model is None else model.base_path_error
+
+    def next_look(self, name: str) -> int:
+        """Returns the number of a model's first look that starts from now on; see ``has_looked``."""
+        model = self._models.get(name)
+        return 0 if model is None else model.next_look()
+
+    def has_looked(self, name: str, number: int) -> bool:
+        """Whether that look is over, or will never be."""
+        model = self._models.get(name)
+        return model is None or model.has_looked(number)

@@ -9,43 +9,95 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mlops_tfx.serving.server.saved_model import SessionOptions
 
+_INT32_MAX = 2**31 - 1
+
+
+def _four_per_cpu() -> int:
+    return 4 * (os.cpu_count() or 1)
+
+
+def _help(text: str) -> dict[str, str]:
+    return {"help": text}
+
 
 @dataclass(frozen=True)
 class ServerOptions:
-    """What a server serves, and how.
+    """What a server serves, and how. What each setting means is what ``mlops-tfx serve --help`` says of its flag."""
 
-    Attributes:
-        model_name: the name that requests use.
-        model_base_path: the folder with one folder per version; absolute.
-        port: the gRPC port; 0 for any free one.
-        host: the address to listen on.
-        file_system_poll_wait_seconds: seconds between looks at the base path; 0 to look once.
-        max_num_load_retries: how often to try again to load a version whose files do not change.
-        load_retry_interval_micros: microseconds between these.
-        grpc_max_threads: threads that answer requests.
-        tensorflow_intra_op_parallelism: threads within one operation; 0 for the default.
-        tensorflow_inter_op_parallelism: threads between operations; 0 for the thread of the request.
-        saved_model_tags: tags of the graph to load.
-    """
-
-    model_name: str = "default"
-    model_base_path: str = ""
-    port: int = 8500
-    host: str = "0.0.0.0"
-    file_system_poll_wait_seconds: float = 1.0
-    max_num_load_retries: int = 5
-    load_retry_interval_micros: int = 60_000_000
-    grpc_max_threads: int = field(default_factory=lambda: 4 * (os.cpu_count() or 1))
-    tensorflow_intra_op_parallelism: int = 0
-    tensorflow_inter_op_parallelism: int = 0
-    saved_model_tags: tuple[str, ...] = ("serve",)
+    port: int = field(default=8500, metadata=_help("gRPC port to listen on; 0 for any free one"))
+    host: str = field(default="0.0.0.0", metadata=_help("address to listen on"))
+    grpc_socket_path: str = field(default="", metadata=_help("path of a UNIX socket to listen on as well"))
+    grpc_max_threads: int = field(default_factory=_four_per_cpu, metadata=_help("threads that answer gRPC requests"))
+    grpc_channel_arguments: str = field(
+        default="", metadata=_help("comma-separated name=value settings of the gRPC server")
+    )
+    max_message_bytes: int = field(default=_INT32_MAX, metadata=_help("largest request that is taken, gRPC or REST"))
+    ssl_config_file: str = field(default="", metadata=_help("SSLConfig as text: gRPC with TLS"))
+    enable_grpc_healthcheck_service: bool = field(default=True, metadata=_help("answer grpc.health.v1"))
+    enable_reflection: bool = field(default=True, metadata=_help("answer grpc.reflection"))
+    model_name: str = field(default="default", metadata=_help("the name that requests use"))
+    model_base_path: str = field(
+        default="", metadata=_help("absolute path of the folder that holds one folder per version")
+    )
+    model_config_file: str = field(default="", metadata=_help("ModelServerConfig as text: several models"))
+    model_config_file_poll_wait_seconds: float = field(
+        default=0.0, metadata=_help("seconds between looks at model_config_file; 0 to read it once")
+    )
+    allow_version_labels_for_unavailable_models: bool = field(
+        default=False, metadata=_help("take new labels for versions that are not available yet")
+    )
+    file_system_poll_wait_seconds: float = field(
+        default=1.0, metadata=_help("seconds between looks for new versions; 0 to look once")
+    )
+    max_num_load_retries: int = field(
+        default=5, metadata=_help("how often to try again to load a version whose files do not change")
+    )
+    load_retry_interval_micros: int = field(default=60_000_000, metadata=_help("microseconds between these"))
+    num_load_threads: int = field(
+        default=0, metadata=_help("models that may load at once after the start; 0: one at a time")
+    )
+    saved_model_tags: tuple[str, ...] = field(
+        default=("serve",), metadata=_help("comma-separated tags of the graph to load")
+    )
+    tensorflow_session_parallelism: int = field(
+        default=0, metadata=_help("both of the following, where they are not set")
+    )
+    tensorflow_intra_op_parallelism: int = field(
+        default=0, metadata=_help("threads within one operation; 0: TensorFlow decides")
+    )
+    tensorflow_inter_op_parallelism: int = field(
+        default=0, metadata=_help("threads between operations; 0: the thread of the request")
+    )
+    enable_signature_method_name_check: bool = field(
+        default=False, metadata=_help("refuse signatures whose method name is not that of the request")
+    )
+    enable_serialization_as_tensor_content: bool = field(
+        default=False, metadata=_help("send outputs as tensor_content rather than in typed fields")
+    )
 
     def __post_init__(self) -> None:
-        problems = list(self._problems())
+        problems = self._problems()
         if problems:
             raise ValueError("; ".join(problems))
 
     def _problems(self) -> list[str]:
+        problems = []
+        if not self.model_config_file:
+            problems += self._model_problems()
+        for name in ("port",):
+            if not 0 <= getattr(self, name) <= 65535:
+                problems.append(f"expected a port from 0 to 65535, received {name}={getattr(self, name)}")
+        for name in ("grpc_max_threads", "max_message_bytes"):
+            if getattr(self, name) < 1:
+                problems.append(f"expected at least 1, received {name}={getattr(self, name)}")
+        for name in ("max_num_load_retries", "num_load_threads", "load_retry_interval_micros"):
+            if getattr(self, name) < 0:
+                problems.append(f"expected 0 or more, received {name}={getattr(self, name)}")
+        if not self.saved_model_tags:
+            problems.append("expected at least one tag, received saved_model_tags=()")
+        return problems
+
+    def _model_problems(self) -> list[str]:
         problems = []
         if not self.model_name:
             problems.append("expected a model name, received model_name=''")
@@ -56,12 +108,6 @@ class ServerOptions:
                 f"Expected model {self.model_name} to have an absolute path or URI; "
                 f"got base_path()={self.model_base_path}"
             )
-        if not 0 <= self.port <= 65535:
-            problems.append(f"expected a port from 0 to 65535, received port={self.port}")
-        if self.grpc_max_threads < 1:
-            problems.append(f"expected at least one thread, received grpc_max_threads={self.grpc_max_threads}")
-        if not self.saved_model_tags:
-            problems.append("expected at least one tag, received saved_model_tags=()")
         return problems
 
     @property
@@ -69,6 +115,9 @@ class ServerOptions:
         """The part that sessions need."""
         from mlops_tfx.serving.server.saved_model import SessionOptions
 
+        both = self.tensorflow_session_parallelism
         return SessionOptions(
-            self.tensorflow_intra_op_parallelism, self.tensorflow_inter_op_parallelism, self.saved_model_tags
+            self.tensorflow_intra_op_parallelism or both,
+            self.tensorflow_inter_op_parallelism or both,
+            self.saved_model_tags,
         )

@@ -1,4 +1,4 @@
-"""ModelServer: one model, its watcher and its gRPC port."""
+"""ModelServer: models, their watchers, and the ports."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import grpc
 from mlops_tfx.serving.server.options import ServerOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
+    from mlops_tfx.serving.server.calls import Interceptor
     from mlops_tfx.serving.server.states import VersionState
 
 _DRAIN_SECONDS = 30.0
@@ -26,43 +28,77 @@ class ModelServer:
 
     Args:
         options: the settings as one object; or give its fields as keyword arguments.
+        interceptors: what every inference runs through before the model, see calls.py.
 
     Raises:
         ValueError: settings that do not fit.
     """
 
-    def __init__(self, options: ServerOptions | None = None, **settings: Any) -> None:
+    def __init__(
+        self, options: ServerOptions | None = None, *, interceptors: Sequence[Interceptor] = (), **settings: Any
+    ) -> None:
         if options is not None and settings:
             raise ValueError(f"expected options or single settings, received both: {sorted(settings)}")
         # TensorFlow is imported here, seconds before the first model is.
-        from mlops_tfx.serving.server.grpc_service import handlers
+        from mlops_tfx.serving.server.calls import chain
         from mlops_tfx.serving.server.manager import ModelManager
         from mlops_tfx.serving.server.states import StateBoard
 
         self.options = options or ServerOptions(**settings)
         self._board = StateBoard()
         self._manager = ModelManager(self.options, self._board)
+        self._execute = chain(interceptors)
         self._server = grpc.server(
             ThreadPoolExecutor(self.options.grpc_max_threads, thread_name_prefix="serve"),
             options=[
-                ("grpc.max_receive_message_length", -1),
-                ("grpc.max_send_message_length", -1),
                 # A port that another server has is an error, not something to share with it.
                 ("grpc.so_reuseport", 0),
+                *_channel_arguments(self.options.grpc_channel_arguments),
+                ("grpc.max_receive_message_length", self.options.max_message_bytes),
+                ("grpc.max_send_message_length", -1),
             ],
         )
-        self._server.add_generic_rpc_handlers(handlers(self._manager, self._board))
+        self._add_services()
         self._port = 0
 
+    def _add_services(self) -> None:
+        from mlops_tfx.serving.server import grpc_service, health, reflection
+        from mlops_tfx.serving.server.inference import Inference
+
+        options = self.options
+        inference = Inference(
+            self._manager,
+            self._execute,
+            as_content=options.enable_serialization_as_tensor_content,
+            check_methods=options.enable_signature_method_name_check,
+        )
+        handlers = grpc_service.handlers(inference, self._manager, self._board, lambda *_: None)
+        services = [grpc_service.PREDICTION_SERVICE, grpc_service.MODEL_SERVICE]
+        self._health = health.Health(self._manager, self._board)
+        if options.enable_grpc_healthcheck_service:
+            handlers.append(self._health.handler())
+            services.append(health.SERVICE)
+        if options.enable_reflection:
+            handlers += reflection.Reflection(services).handlers()
+        self._server.add_generic_rpc_handlers(handlers)
+
     def start(self) -> ModelServer:
-        """Listens, and starts to load the model. Raises OSError if the port is taken."""
+        """Listens, and starts to load the models.
+
+        Raises:
+            OSError: the port is taken.
+            StatusError: the model config file is wrong.
+        """
         wanted = f"{self.options.host}:{self.options.port}"
         try:
             self._port = self._server.add_insecure_port(wanted)
+            if self.options.grpc_socket_path:
+                wanted = f"unix:{self.options.grpc_socket_path}"
+                self._server.add_insecure_port(wanted)
         except RuntimeError as error:
             raise OSError(f"cannot listen on {wanted}: is the port taken? ({error})") from error
-        self._server.start()
         self._manager.start()
+        self._server.start()
         return self
 
     @property
@@ -76,45 +112,62 @@ class ModelServer:
         host = "localhost" if self.options.host in ("0.0.0.0", "[::]") else self.options.host
         return f"{host}:{self._port}"
 
-    def versions(self) -> list[VersionState]:
-        """Returns all versions seen so far with their states, highest first."""
-        return self._board.versions(self.options.model_name)
+    def models(self) -> list[str]:
+        """Returns the names of the models."""
+        return self._manager.names()
 
-    def wait_until_available(self, timeout: float = 60.0, *, version: int | None = None) -> int:
+    def versions(self, model: str | None = None) -> list[VersionState]:
+        """Returns all versions of a model seen so far with their states, highest first; of the first model if None."""
+        return self._board.versions(self._name(model))
+
+    def _name(self, model: str | None) -> str:
+        return model or next(iter(self.models()), self.options.model_name)
+
+    def wait_until_available(
+        self, timeout: float = 60.0, *, model: str | None = None, version: int | None = None
+    ) -> int:
         """Waits until a version, any or the one named, is available; returns it.
+
+        Args:
+            timeout: seconds.
+            model: its name; None for the first.
+            version: a version; None for any.
 
         Raises:
             ModelUnavailableError: it is not after ``timeout`` seconds, or its loading failed.
         """
         from mlops_tfx.serving.server.states import State
 
+        name = self._name(model)
         # What failed before may be mended by now: the verdict is that of a look which starts after this call.
-        look = self._manager.next_look()
+        look = self._manager.next_look(name)
 
         def available(states: list[VersionState]) -> list[VersionState]:
             return [s for s in states if s.state == State.AVAILABLE and version in (None, s.version)]
 
         def settled(states: list[VersionState]) -> bool:
             watched = [s for s in states if version in (None, s.version)]
-            failed = bool(watched) and all(s.error for s in watched) and self._manager.has_looked(look)
+            failed = bool(watched) and all(s.error for s in watched) and self._manager.has_looked(name, look)
             return failed or bool(available(states))
 
-        states = self._board.wait_for(self.options.model_name, settled, timeout)
+        states = self._board.wait_for(name, settled, timeout)
         if not available(states):
-            raise ModelUnavailableError(self._explain(states, version, timeout))
+            raise ModelUnavailableError(self._explain(name, states, version, timeout))
         return available(states)[0].version
 
-    def _explain(self, states: list[VersionState], version: int | None, timeout: float) -> str:
+    def _explain(self, name: str, states: list[VersionState], version: int | None, timeout: float) -> str:
         which = "" if version is None else f" version {version}"
-        head = f"model {self.options.model_name!r}{which} at {self.options.model_base_path}"
+        head = f"model {name!r}{which} at {self._manager.base_path(name)}"
         errors = [f"version {s.version}: {s.error}" for s in states if s.error and version in (None, s.version)]
         if errors:
             return f"{head} cannot be loaded: {'; '.join(errors)}"
-        known = ", ".join(f"{s.version} {s.state.name}" for s in states) or self._manager.base_path_error or "none seen"
+        known = ", ".join(f"{s.version} {s.state.name}" for s in states)
+        known = known or self._manager.base_path_error(name) or "none seen"
         return f"{head} is not available after {timeout:g} s (versions: {known})"
 
     def stop(self, drain_seconds: float = _DRAIN_SECONDS) -> None:
-        """Takes no more requests, lets those in flight finish within ``drain_seconds``, and frees the model."""
+        """Takes no more requests, lets those in flight finish within ``drain_seconds``, and frees the models."""
+        self._health.drain()
         self._server.stop(drain_seconds).wait()
         self._manager.stop()
 
@@ -129,3 +182,14 @@ class ModelServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def _channel_arguments(text: str) -> list[tuple[str, int | str]]:
+    """``name=value,name=value``; a value that is a whole number is sent as one."""
+    arguments: list[tuple[str, int | str]] = []
+    for part in filter(None, text.split(",")):
+        name, equals, value = part.partition("=")
+        if not equals:
+            raise ValueError(f"expected name=value, received grpc_channel_arguments part {part!r}")
+        arguments.append((name, int(value) if value.lstrip("-").isdigit() else value))
+    return arguments

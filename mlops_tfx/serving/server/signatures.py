@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mlops_tfx.serving.server import statuses, tensors
+from mlops_tfx.serving.server.calls import Plan
 
 Runner = Callable[[Sequence[Any]], Sequence[Any]]
 MakeRunner = Callable[[Sequence[str], Sequence[str]], Runner]
@@ -28,8 +30,11 @@ class Signature:
         self._defaults = {alias: tensors.decode(proto) for alias, proto in definition.defaults.items()}
         self._outputs = {alias: (info.name, info.dtype) for alias, info in sorted(definition.outputs.items())}
         self._all_outputs = tuple(self._outputs)
-        self._runners: dict[tuple[str, ...], Runner] = {}
-        self._runner(self._all_outputs)
+        self._input_aliases = tuple(alias for alias, _, _ in self._inputs)
+        self._plans: dict[tuple[str, ...], Plan] = {}
+        # Made now rather than with the first request. A signature that TensorFlow refuses is for those who ask it.
+        with contextlib.suppress(statuses.StatusError):
+            self.plan(self._all_outputs)
 
     def bind(self, inputs: Mapping[str, Any]) -> list[Any]:
         """Returns the arrays to feed, for ``{alias: TensorProto}``. Raises StatusError for what does not fit."""
@@ -66,18 +71,42 @@ class Signature:
             seen[alias] = None
         return tuple(seen)
 
-    def run(self, values: Sequence[Any], outputs: tuple[str, ...], response: Mapping[str, Any]) -> None:
-        """Runs the signature and writes the outputs into ``response``, a map from alias to TensorProto."""
-        for alias, value in zip(outputs, self._runner(outputs)(values), strict=True):
-            tensors.encode(value, self._outputs[alias][1], response[alias])
+    def encode(self, outputs: Sequence[str], arrays: Sequence[Any], response: Any, as_content: bool = False) -> None:
+        """Writes arrays into ``response``, a map from alias to TensorProto."""
+        for alias, value in zip(outputs, arrays, strict=True):
+            tensors.encode(value, self._outputs[alias][1], response[alias], as_content)
 
-    def _runner(self, outputs: tuple[str, ...]) -> Runner:
-        runner = self._runners.get(outputs)
-        if runner is None:
+    def output_dtype(self, alias: str) -> int:
+        """The dtype that the signature declares for an output."""
+        return int(self._outputs[alias][1])
+
+    def order(self, arrays: Mapping[str, Any]) -> list[Any]:
+        """Returns arrays by alias, and defaults for those that are not there, in the order of a run.
+
+        Raises:
+            StatusError: an input is missing.
+        """
+        values = []
+        for alias, feed, _ in self._inputs:
+            value = arrays.get(alias, self._defaults.get(alias))
+            if value is None:
+                raise statuses.input_not_found(alias, feed, arrays, self._defaults)
+            values.append(value)
+        return values
+
+    @property
+    def defaults(self) -> Mapping[str, Any]:
+        """The arrays of inputs that a request may leave out."""
+        return self._defaults
+
+    def plan(self, outputs: tuple[str, ...]) -> Plan:
+        """Returns what to run for these outputs, which must be known ones."""
+        plan = self._plans.get(outputs)
+        if plan is None:
             feeds = [feed for _, feed, _ in self._inputs]
             runner = self._make_runner(feeds, [self._outputs[alias][0] for alias in outputs])
-            self._runners[outputs] = runner
-        return runner
+            plan = self._plans[outputs] = Plan(self._input_aliases, outputs, runner)
+        return plan
 
 
 def _decode(alias: str, proto: Any) -> Any:

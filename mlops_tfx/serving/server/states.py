@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 from mlops_tfx.serving.server.statuses import StatusError
 
+# Waiting forever is waiting for an hour, again and again: the system's clocks do not take an infinity.
+_LONGEST_WAIT = 3600.0
+
 
 class State(enum.IntEnum):
     """The states of GetModelStatus, with their numbers."""
@@ -63,6 +66,18 @@ class StateBoard:
         with self._changed:
             while not found(self._versions(model)):
                 remaining = deadline - time.monotonic()
-                if remaining <= 0 or not self._changed.wait(remaining):
+                if remaining <= 0:
                     break
+                self._changed.wait(min(remaining, _LONGEST_WAIT))
             return self._versions(model)
+
+    def wait_until(self, found: Callable[[], bool], timeout: float) -> bool:
+        """Waits until ``found`` says so, at most ``timeout`` seconds; returns what it says. Others must wake it."""
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            while not found():
+                remaining = deadline - time.monotonic()
+                if remaining <= 0:
+                    return False
+                self._changed.wait(min(remaining, _LONGEST_WAIT))
+            return True

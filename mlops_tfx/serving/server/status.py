@@ -1,12 +1,13 @@
-"""ModelService.GetModelStatus."""
+"""ModelService: GetModelStatus and HandleReloadConfigRequest."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from tensorflow_serving.apis import get_model_status_pb2
+from tensorflow_serving.apis import get_model_status_pb2, model_management_pb2
 
 from mlops_tfx.serving.server import statuses
+from mlops_tfx.serving.server.manager import ModelManager
 from mlops_tfx.serving.server.states import StateBoard
 
 
@@ -30,4 +31,13 @@ def get_model_status(board: StateBoard, request: Any) -> Any:
         if state.error is not None:
             entry.status.error_code = state.error.code.value[0]
             entry.status.error_message = state.error.message
+    return response
+
+
+def reload_config(manager: ModelManager, request: Any, timeout: float) -> Any:
+    """Answers a ReloadConfigRequest within ``timeout`` seconds. Raises StatusError."""
+    manager.reload(request.config, timeout)
+    response = model_management_pb2.ReloadConfigResponse()
+    # Present also when all is well, with the code OK.
+    response.status.SetInParent()
     return response

@@ -6,6 +6,7 @@ The texts are those of tensorflow/serving and TensorFlow's runtime, because clie
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import grpc
 
@@ -129,6 +130,29 @@ def missing_metadata_field() -> StatusError:
 def unsupported_metadata_field(field: str) -> StatusError:
     """GetModelMetadata names a field other than signature_def."""
     return invalid(f"Metadata field {field} is not supported")
+
+
+def no_signature(name: str) -> StatusError:
+    """Classify or Regress names a signature that the model does not have."""
+    return invalid(f"No signature was found with the name: {name}")
+
+
+def labels_not_ready(label: str) -> StatusError:
+    """A label is asked for before the models of the first configuration are loaded."""
+    return StatusError(grpc.StatusCode.UNAVAILABLE, f"Model labels does not init yet.{label}")
+
+
+def shape_text(shape: Iterable[int]) -> str:
+    """Returns a shape as TensorFlow writes it: ``[2,3]``."""
+    return f"[{','.join(str(size) for size in shape)}]"
+
+
+def debug_string(message: Any) -> str:
+    """Returns a message as protobuf's C++ DebugString writes it."""
+    # Imported here: it is for failures only.
+    from google.protobuf import text_format
+
+    return text_format.MessageToString(message)
 
 
 def _join(names: Iterable[str]) -> str:

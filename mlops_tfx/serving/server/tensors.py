@@ -35,6 +35,7 @@ _COMPLEX: dict[int, tuple[Any, Any, str]] = {
     types_pb2.DT_COMPLEX64: (np.dtype(np.complex64), np.dtype(np.float32), "scomplex_val"),
     types_pb2.DT_COMPLEX128: (np.dtype(np.complex128), np.dtype(np.float64), "dcomplex_val"),
 }
+_FIXED_SIZE = _NUMERIC.keys() | _HALF.keys() | _COMPLEX.keys()
 # A tensor whose single value is to be repeated further than this is not a request but an attack.
 _MAX_FILLED_BYTES = 1 << 31
 
@@ -138,14 +139,16 @@ def _check_filled(size: int) -> None:
         raise ValueError(f"{size} bytes from a shape without as many values")
 
 
-def encode(value: Any, dtype: int, proto: Any) -> None:
-    """Writes an array into the typed field of a TensorProto."""
+def encode(value: Any, dtype: int, proto: Any, as_content: bool = False) -> None:
+    """Writes an array into a TensorProto: into its typed field, or ``as_content`` into tensor_content if not text."""
     proto.dtype = dtype
     array = np.asarray(value, object) if dtype == types_pb2.DT_STRING else np.asarray(value)
     dims = proto.tensor_shape.dim
     for size in array.shape:
         dims.add().size = size
-    if dtype in _NUMERIC:
+    if as_content and dtype in _FIXED_SIZE:
+        proto.tensor_content = array.tobytes()
+    elif dtype in _NUMERIC:
         getattr(proto, _NUMERIC[dtype][1]).extend(array.ravel().tolist())
     elif dtype == types_pb2.DT_STRING:
         proto.string_val.extend(array.ravel().tolist())

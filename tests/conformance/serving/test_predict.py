@@ -228,13 +228,6 @@ def test_deadline(kinds_stub: Any) -> None:
     assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
 
 
-def test_unimplemented_methods(stub: Any) -> None:
-    from tensorflow_serving.apis import classification_pb2
-
-    code, _ = refused(stub.Classify, classification_pb2.ClassificationRequest())
-    assert code == grpc.StatusCode.UNIMPLEMENTED
-
-
 def metadata_request(model: str, *fields: str) -> Any:
     request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=fields)
     request.model_spec.name = model

@@ -98,15 +98,21 @@ def test_switches_under_traffic_without_a_failed_request(start: Start, push: Any
 
 
 def test_a_request_in_flight_keeps_its_version(start: Start, push: Any) -> None:
+    from mlops_tfx.serving.server.calls import Target
+
     push(1)
     server = start()
     server.wait_until_available(TIMEOUT)
-    with server._manager.use("m", None) as (version, session):
-        assert version == 1
+    held = server._manager.acquire(Target("m"))
+    try:
+        assert held.version == 1
         push(2)
         server.wait_until_available(TIMEOUT, version=2)
         assert wait_for_states(server, {2: "AVAILABLE", 1: "UNLOADING"}) == {2: "AVAILABLE", 1: "UNLOADING"}
-        assert session.signatures["serving_default"]._runner(("y",))([np.array([4.0], np.float32)])[0].tolist() == [3.0]
+        plan = held.session.signatures["serving_default"].plan(("y",))
+        assert plan.run([np.array([4.0], np.float32)])[0].tolist() == [3.0]
+    finally:
+        held.release()
     assert wait_for_states(server, {2: "AVAILABLE", 1: "END"}) == {2: "AVAILABLE", 1: "END"}
 
 
@@ -175,7 +181,7 @@ def test_an_empty_base_path_unloads_and_a_missing_one_does_not(start: Start, pus
     server = start()
     server.wait_until_available(TIMEOUT)
     base.rename(base.parent / "moved")
-    looks = server._board.wait_for("m", lambda _: bool(server._manager.base_path_error), TIMEOUT)
+    looks = server._board.wait_for("m", lambda _: bool(server._manager.base_path_error("m")), TIMEOUT)
     assert [state.state.name for state in looks] == ["AVAILABLE"]
     base.mkdir()
     assert wait_for_states(server, {1: "END"}) == {1: "END"}

@@ -1,0 +1,108 @@
+"""One request on its way through the server, and the chain that it runs through.
+
+    decode -> [interceptor -> [interceptor -> ... run]] -> encode
+
+The faces (gRPC, REST) decode and encode; what lies between sees a :class:`Call`. A guard looks at ``call.inputs`` and
+raises or annotates; batching holds the call until there is a batch; a logger keeps the call and what came back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+
+from mlops_tfx.serving.server import statuses
+
+NO_DEADLINE = float("inf")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a request asks: a model by name, and the newest version of it, one by number, or one by label."""
+
+    name: str
+    version: int | None = None
+    label: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What is run: arrays in the order of ``inputs`` go in, arrays in the order of ``outputs`` come out.
+
+    Attributes:
+        inputs: aliases.
+        outputs: aliases; for several signatures at once, names of tensors.
+        run: computes it. Raises StatusError.
+    """
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    run: Callable[[Sequence[Any]], Sequence[Any]]
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """A request whose inputs are decoded.
+
+    Attributes:
+        api: ``Predict``, ``Classify``, ``Regress`` or ``MultiInference``.
+        entrypoint: ``GRPC`` or ``REST``.
+        model_name: the model.
+        version: the version that answers.
+        signature_name: the signature; for MultiInference all of them, joined by commas.
+        plan: what is run.
+        values: the arrays to feed, in the order of ``plan.inputs``.
+        given: the inputs that the request has; the others are filled in from the signature's defaults.
+        deadline: when the client stops waiting, as ``time.monotonic()`` has it.
+        request: the message that came over gRPC, or None.
+        notes: what interceptors want the client to know; sent as trailers or headers.
+    """
+
+    api: str
+    entrypoint: str
+    model_name: str
+    version: int
+    signature_name: str
+    plan: Plan
+    values: Sequence[Any]
+    given: frozenset[str]
+    deadline: float = NO_DEADLINE
+    request: Any = None
+    notes: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def inputs(self) -> Mapping[str, Any]:
+        """The arrays by alias."""
+        return dict(zip(self.plan.inputs, self.values, strict=True))
+
+
+Execute = Callable[[Call], Sequence[Any]]
+Interceptor = Callable[[Call, Execute], Sequence[Any]]
+
+
+def run_plan(call: Call) -> Sequence[Any]:
+    """The end of every chain: runs the model, unless the client has stopped waiting."""
+    check_deadline(call.deadline)
+    return call.plan.run(call.values)
+
+
+def check_deadline(deadline: float) -> None:
+    """Raises StatusError DEADLINE_EXCEEDED once the deadline has passed."""
+    if deadline <= time.monotonic():
+        raise statuses.StatusError(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded before the model was run")
+
+
+def chain(interceptors: Sequence[Interceptor], last: Execute = run_plan) -> Execute:
+    """Returns the function that sends a call through all interceptors, the first one first, and then to ``last``."""
+    execute = last
+    for interceptor in reversed(interceptors):
+        execute = _wrap(interceptor, execute)
+    return execute
+
+
+def _wrap(interceptor: Interceptor, proceed: Execute) -> Execute:
+    return lambda call: interceptor(call, proceed)

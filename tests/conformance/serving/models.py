@@ -1,0 +1,92 @@
+"""SavedModels for the tests: TF Serving's own half_plus_two, and one whose signatures do not fit their methods."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+PREDICT, CLASSIFY, REGRESS = (f"tensorflow/serving/{method}" for method in ("predict", "classify", "regress"))
+
+
+def save_half_plus_two(folder: Path) -> None:
+    """The model of TF Serving's testdata: a graph of TensorFlow 1 that reads tf.Examples, with all its signatures."""
+    import tensorflow as tf
+
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        serialized = v1.placeholder(tf.string, name="tf_example")
+        spec = {
+            "x": tf.io.FixedLenFeature([1], tf.float32),
+            "x2": tf.io.FixedLenFeature([1], tf.float32, default_value=[0.0]),
+        }
+        parsed = tf.io.parse_example(serialized, spec)
+        x, x2 = tf.identity(parsed["x"], name="x"), tf.identity(parsed["x2"], name="x2")
+        a, b, c = (v1.get_variable(name, initializer=value) for name, value in (("a", 0.5), ("b", 2.0), ("c", 3.0)))
+        y = tf.add(tf.multiply(a, x), b, name="y")
+        y2 = tf.add(tf.multiply(a, x), c, name="y2")
+        y3 = tf.add(tf.multiply(a, x2), c, name="y3")
+        session.run(v1.global_variables_initializer())
+        signatures = {
+            "serving_default": define({"x": x}, {"y": y}, PREDICT),
+            "regress_x_to_y": define({"inputs": serialized}, {"outputs": y}, REGRESS),
+            "regress_x_to_y2": define({"inputs": serialized}, {"outputs": y2}, REGRESS),
+            "regress_x2_to_y3": define({"inputs": x2}, {"outputs": y3}, REGRESS),
+            "classify_x_to_y": define({"inputs": serialized}, {"scores": y}, CLASSIFY),
+        }
+        save(session, folder, signatures)
+
+
+def save_misfits(folder: Path) -> None:
+    """Signatures for every way in which Classify and Regress refuse one, and some that are right but unusual."""
+    import tensorflow as tf
+
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        text = v1.placeholder(tf.string, [None], name="text")
+        rows = tf.shape(text)[0]
+        flat = tf.ones([rows])
+        table = tf.tile([[0.25, 0.75]], [rows, 1])
+        names = tf.tile([["cat", "dog"]], [rows, 1])
+        one_more = tf.ones([rows + 1, 2])
+        feed = {"inputs": text}
+        signatures = {
+            "named": define(feed, {"classes": names, "scores": table}, CLASSIFY),
+            "names_only": define(feed, {"classes": names}, CLASSIFY),
+            "bytes": define(feed, {"classes": tf.tile([[b"\xff"]], [rows, 1])}, CLASSIFY),
+            "two_inputs": define({**feed, "more": tf.identity(text)}, {"scores": table}, CLASSIFY),
+            "three_outputs": define(feed, {"classes": names, "scores": table, "z": flat}, CLASSIFY),
+            "no_inputs": define({"x": text}, {"scores": table}, CLASSIFY),
+            "no_scores": define(feed, {"y": table}, CLASSIFY),
+            "flat_scores": define(feed, {"scores": flat}, CLASSIFY),
+            "double_scores": define(feed, {"scores": tf.cast(table, tf.float64)}, CLASSIFY),
+            "long_scores": define(feed, {"scores": one_more}, CLASSIFY),
+            "uneven": define(feed, {"classes": names[:, :1], "scores": table}, CLASSIFY),
+            "fed_twice": define({**feed, "more": text}, {"y": flat}, PREDICT),
+            "flat": define(feed, {"outputs": flat}, REGRESS),
+            "no_outputs": define(feed, {"y": flat}, REGRESS),
+            "two_outputs": define(feed, {"outputs": flat, "y": flat}, REGRESS),
+            "wide": define(feed, {"outputs": table}, REGRESS),
+            "long": define(feed, {"outputs": one_more[:, 0]}, REGRESS),
+            "double": define(feed, {"outputs": tf.cast(flat, tf.float64)}, REGRESS),
+            "other_input": define({"inputs": tf.identity(text)}, {"outputs": flat}, REGRESS),
+        }
+        save(session, folder, signatures)
+
+
+def define(inputs: dict[str, Any], outputs: dict[str, Any], method: str) -> Any:
+    import tensorflow as tf
+
+    build = tf.compat.v1.saved_model.build_tensor_info
+    return tf.compat.v1.saved_model.build_signature_def(
+        {name: build(tensor) for name, tensor in inputs.items()},
+        {name: build(tensor) for name, tensor in outputs.items()},
+        method,
+    )
+
+
+def save(session: Any, folder: Path, signatures: dict[str, Any]) -> None:
+    import tensorflow as tf
+
+    builder = tf.compat.v1.saved_model.Builder(str(folder))
+    builder.add_meta_graph_and_variables(session, ["serve"], signature_def_map=signatures)
+    builder.save()
