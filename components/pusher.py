@@ -159,7 +159,7 @@ def _copy_as_new_version(source: str, base_directory: str) -> str:
 def _push_objects(source: str, base_directory: str) -> str:
     """Sends the files aside, and copies them inside the store to a version that nobody else takes."""
     token = uuid.uuid4().hex
-    aside = filesystem.join(base_directory, f"{_PARTIAL}{token}")
+    aside = filesystem.join(base_directory, f"{_PARTIAL}files-{token}")
     _remove_abandoned(base_directory)
     try:
         filesystem.copy_tree(source, aside)
@@ -184,16 +184,15 @@ def _claimed_version(base_directory: str, token: str) -> Iterator[str]:
     """
     version = max([int(time.time()), *(v + 1 for v in _versions(base_directory))])
     while True:
-        claims = filesystem.join(base_directory, f"{_PARTIAL}{version}")
-        filesystem.write_bytes(filesystem.join(claims, token), b"")
+        claim = f"{_PARTIAL}{version}-"
+        filesystem.write_bytes(filesystem.join(base_directory, claim + token), b"")
         try:
-            if _names(claims) == [token] and version not in _versions(base_directory):
+            names = _names(base_directory)
+            if str(version) not in names and [name for name in names if name.startswith(claim)] == [claim + token]:
                 yield str(version)
-                # The version is there, so that a claim that comes later finds it taken.
-                filesystem.remove_tree(claims)
                 return
         finally:
-            filesystem.remove_tree(filesystem.join(claims, token))
+            filesystem.remove_tree(filesystem.join(base_directory, claim + token))
         version += random.randint(1, 3)
 
 

@@ -8,6 +8,7 @@ import sys
 
 from mlops_tfx.artifacts import Examples, Model
 from mlops_tfx.component import Component, Input, Output
+from mlops_tfx.connection import SqliteConnection
 from mlops_tfx.execution import LocalRunner, Observer
 from mlops_tfx.pipeline import Pipeline
 
@@ -48,11 +49,12 @@ class Killer(Observer):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def pipeline(root: str) -> Pipeline:
+def pipeline(root: str, store: str | None = None) -> Pipeline:
     """Two nodes."""
     gen = Gen()
-    return Pipeline("p", root, components=[gen, Train(gen.outputs["examples"])])
+    connection = None if store is None else SqliteConnection(filename_uri=store)
+    return Pipeline("p", root, connection, [gen, Train(gen.outputs["examples"])])
 
 
 if __name__ == "__main__":
-    LocalRunner(observer=Killer(sys.argv[2], int(sys.argv[3]))).run(pipeline(sys.argv[1]))
+    LocalRunner(observer=Killer(sys.argv[2], int(sys.argv[3]))).run(pipeline(sys.argv[1], *sys.argv[4:]))
