@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mlops_tfx.components.csv_example_gen import CsvExampleGen
     from mlops_tfx.components.distribution_validator import DistributionValidator
     from mlops_tfx.components.evaluator import Evaluator
+    from mlops_tfx.components.example_diff import ExampleDiff
     from mlops_tfx.components.example_validator import ExampleValidator
     from mlops_tfx.components.import_example_gen import ImportExampleGen
     from mlops_tfx.components.import_schema_gen import ImportSchemaGen
@@ -31,6 +32,7 @@ __all__ = [
     "CsvExampleGen",
     "DistributionValidator",
     "Evaluator",
+    "ExampleDiff",
     "ExampleValidator",
     "FileBasedExampleGen",
     "ImportExampleGen",
@@ -51,6 +53,7 @@ _FILES = {
     "CsvExampleGen": "csv_example_gen",
     "DistributionValidator": "distribution_validator",
     "Evaluator": "evaluator",
+    "ExampleDiff": "example_diff",
     "ExampleValidator": "example_validator",
     "ImportExampleGen": "import_example_gen",
     "ImportSchemaGen": "import_schema_gen",

@@ -252,6 +252,16 @@ class ExampleAnomalies(_SplitArtifact):
     PROPERTIES = {**_SPAN, **_SPLIT_NAMES}
 
 
+class ExamplesDiff(Artifact):
+    """Differences between two sets of examples: ``SplitPair-{test}_{base}/skew_stats-*`` and its kin."""
+
+
+class ExampleValidationMetrics(_SplitArtifact):
+    """Figures about examples besides statistics, such as how useful each feature is."""
+
+    PROPERTIES = {**_SPAN, **_SPLIT_NAMES}
+
+
 class Schema(Artifact):
     """A tensorflow_metadata Schema: ``schema.pbtxt``."""
 

@@ -271,4 +271,4 @@ class PairedExampleSkew(Config):
 class ExampleDiffConfig(Config):
     """What ExampleDiff compares."""
 
-    paired_example_skew: PairedExampleSkew
+    paired_example_skew: PairedExampleSkew | None = None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from mlops_tfx.channel import BaseChannel
 from mlops_tfx.component import Component
-from mlops_tfx.components import DistributionValidator
+from mlops_tfx.components import DistributionValidator, ExampleDiff
 
 COMPARED = {
     "default_slice_config": {
@@ -12,6 +13,9 @@ COMPARED = {
 }
 
 
-def comparing_nodes(statistics: Component, merged: Component) -> list[Component]:
-    """Returns fresh nodes that compare what these two made."""
-    return [DistributionValidator(statistics.outputs["statistics"], merged.outputs["statistics"], COMPARED)]
+PAIRED = {"paired_example_skew": {"identifier_features": ["body_mass_g", "island"]}}
+
+
+def comparing_nodes(examples: BaseChannel, statistics: BaseChannel, merged: BaseChannel) -> list[Component]:
+    """Returns fresh nodes that compare what these channels bring."""
+    return [DistributionValidator(statistics, merged, COMPARED), ExampleDiff(examples, examples, PAIRED)]

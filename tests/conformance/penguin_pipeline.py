@@ -60,7 +60,9 @@ def nodes(folder: Path) -> list[Node]:
         BigQueryExampleGen(query="select * from penguins", custom_executor_spec=run_query),
     ]
     schema = ImportSchemaGen(schema_file=str(folder / "schema.pbtxt"))
-    validators = comparing_nodes(statistics, merged)
+    validators = comparing_nodes(
+        statistics.inputs["examples"], statistics.outputs["statistics"], merged.outputs["statistics"]
+    )
     return [*chain.nodes, *validators, merged, records, lines, *formats, *queried, schema]
 
 

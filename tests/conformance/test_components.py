@@ -101,6 +101,7 @@ TFX_SIGNATURES = {
     "SchemaGen": ("statistics", "infer_feature_shape", "exclude_splits"),
     "ImportSchemaGen": ("schema_file",),
     "ExampleValidator": ("statistics", "schema", "exclude_splits"),
+    "ExampleDiff": ("examples_test", "examples_base", "config", "include_split_pairs"),
     "DistributionValidator": (
         "statistics", "baseline_statistics", "config", "include_split_pairs", "custom_validation_config",
     ),
@@ -209,5 +210,3 @@ def test_missing_payload_fails_clearly_and_leaves_nothing(
         failed = store.executions(pipeline_name="broken", node_id=made.id)
         assert [record.state for record in failed] == [ExecutionState.FAILED]
         assert str(failure.__cause__) in failed[0].error
-
-
