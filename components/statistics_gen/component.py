@@ -71,6 +71,7 @@ class StatisticsGen(Component):
 
     def run(self) -> None:
         results.check_same_splits(self.examples)
+        results.check_has_features(self.examples)
         splits = self.examples[0].kept_splits(self.exclude_splits)
         self.statistics.splits = splits
         spans = [int(artifact.custom_properties.get("span", artifact.span)) for artifact in self.examples]

@@ -68,7 +68,7 @@ class MergeStatistics(Component):
         self.statistics.custom_properties["sample_rate_by_split"] = json.dumps(rates)
 
     def _check_once(self) -> None:
-        uris = [artifact.uri for artifact in self.span_statistics]
+        uris = [artifact.recorded_uri for artifact in self.span_statistics]
         twice = sorted({uri for uri in uris if uris.count(uri) > 1})
         if twice:
             raise ArtifactError(
@@ -82,10 +82,10 @@ class MergeStatistics(Component):
             yield from json.loads(str(listed)) if listed else [artifact.span]
 
     def _state(self, artifact: ExampleStatistics, split: str) -> tuple[bytes, str]:
-        path = f"{artifact.path(split)}/{partial_state.STATE_FILE}"
+        path, where = f"{artifact.path(split)}/{partial_state.STATE_FILE}", artifact.recorded_uri
         if not filesystem.exists(path):
             raise ArtifactError(
-                f"ExampleStatistics at {artifact.uri!r}: expected {partial_state.STATE_FILE} in split {split!r}, "
+                f"ExampleStatistics at {where!r}: expected {partial_state.STATE_FILE} in split {split!r}, "
                 f"received none: TFX, or an earlier version, computed them, without what merging needs; run "
                 f"StatisticsGen on their Examples again, or give all Examples to one StatisticsGen"
             )
@@ -103,7 +103,8 @@ class MergeStatistics(Component):
             if theirs != found:
                 raise ArtifactError(
                     f"split {split!r}: expected statistics computed with the same options, received "
-                    f"{_difference(found, theirs)} (first at {first.uri!r}, then at {other.uri!r}); "
+                    f"{_difference(found, theirs)} (first at "
+                    f"{first.recorded_uri!r}, then at {other.recorded_uri!r}); "
                     f"compute one of them again with the other's options and schema"
                 )
         settings = Settings.from_dict(found)
@@ -122,8 +123,9 @@ class MergeStatistics(Component):
             data, path = self._state(artifact, split)
             header, partial = partial_state.loads(data, path)
             if partial is None:
+                where = artifact.recorded_uri
                 raise ArtifactError(
-                    f"ExampleStatistics at {artifact.uri!r}, split {split!r}: these statistics cannot be merged: "
+                    f"ExampleStatistics at {where!r}, split {split!r}: these statistics cannot be merged: "
                     f"{header.get('not_mergeable')}; leave that out, or give all Examples to one StatisticsGen"
                 )
             yield partial

@@ -48,7 +48,9 @@ class Work:
 
     def where(self, split: str) -> str:
         """The split and its artifacts, for messages."""
-        return f"split {split!r} of Examples at {' and '.join(repr(artifact.uri) for artifact in self.examples)}"
+        return (
+            f"split {split!r} of Examples at {' and '.join(repr(artifact.recorded_uri) for artifact in self.examples)}"
+        )
 
 
 def compute(work: Work) -> tuple[dict[str, int], bool]:

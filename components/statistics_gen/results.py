@@ -24,10 +24,23 @@ def check_same_splits(artifacts: Sequence[Examples] | Sequence[ExampleStatistics
         more = sorted(set(other.splits) - set(first.splits))
         if missing or more:
             raise ArtifactError(
-                f"expected the same splits in all {first.TYPE_NAME}, received {first.splits} at {first.uri!r} and "
-                f"{other.splits} at {other.uri!r} (only in the first: {missing}, only in the second: {more}); "
+                f"expected the same splits in all {first.TYPE_NAME}, received {first.splits} at "
+                f"{first.recorded_uri!r} and {other.splits} at {other.recorded_uri!r} "
+                f"(only in the first: {missing}, only in the second: {more}); "
                 f"make them with one output_config"
             )
+
+
+def check_has_features(examples: Sequence[Examples]) -> None:
+    """Raises DataError if the records are bytes that nobody can take apart."""
+    from mlops_tfx.io.examples import payload_of
+
+    if payload_of(examples) == "FORMAT_PROTO":
+        raise DataError(
+            f"Examples at {examples[0].recorded_uri!r}: expected records with features, received "
+            f"payload_format='FORMAT_PROTO', whose records are bytes without columns (TFX takes them apart with a "
+            f"DataView; there is none here); read the files with an ExampleGen of your own that makes tf.Examples"
+        )
 
 
 def set_spans(statistics: ExampleStatistics, spans: Sequence[int]) -> None:
@@ -107,7 +120,7 @@ def check_rows(
 
     datasets = read_statistics(f"{statistics.path(split)}/{STATISTICS_FILE}").datasets
     counted = int(datasets[0].num_examples) if datasets else 0
-    where = " and ".join(repr(artifact.uri) for artifact in examples)
+    where = " and ".join(repr(artifact.recorded_uri) for artifact in examples)
     rows = count_rows(examples, split) if recount else read
     sample_rate = settings.sample_rate
     if not settings.counts_rows:

@@ -10,15 +10,24 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlops_tfx.artifacts import ExampleStatistics, Schema
+from mlops_tfx.artifacts import Examples, ExampleStatistics, Schema
 from mlops_tfx.components.schema_gen import SchemaGen
 from mlops_tfx.components.statistics_gen import StatsOptions
 from mlops_tfx.components.statistics_gen.options import make_settings
 from mlops_tfx.components.statistics_gen.results import write
+from mlops_tfx.errors import DataError
 from mlops_tfx.execution.testing import run_component
 from mlops_tfx.io.protos import read_schema, read_statistics, write_statistics
 from mlops_tfx.statistics.compute import Computation
-from tests.unit.components.statistics_gen.cases import check_equal, datasets_of, features_in, features_of, merge
+from tests.unit.components.statistics_gen.cases import (
+    FN_API,
+    check_equal,
+    compute,
+    datasets_of,
+    features_in,
+    features_of,
+    merge,
+)
 
 
 def records(start: int, stop: int) -> Iterator[bytes]:
@@ -42,6 +51,21 @@ def batches(start: int, stop: int) -> list[pa.RecordBatch]:
     decode = SequenceExamplesToRecordBatchDecoder("##SEQUENCE##").DecodeBatch
     middle = (start + stop) // 2
     return [decode(list(records(start, middle))), decode(list(records(middle, stop)))]
+
+
+def sequence_examples(folder: Path, rows: int, payload: str = "FORMAT_TF_SEQUENCE_EXAMPLE") -> Examples:
+    """Two shards, as ImportExampleGen writes them."""
+    import tensorflow as tf
+
+    examples = Examples(str(folder), custom_properties={"payload_format": payload, "file_format": "tfrecords_gzip"})
+    examples.splits = ["all"]
+    (folder / "Split-all").mkdir(parents=True)
+    for shard, (start, stop) in enumerate([(0, rows // 3), (rows // 3, rows)]):
+        name = f"{folder}/Split-all/data_tfrecord-{shard:05d}-of-00002.gz"
+        with tf.io.TFRecordWriter(name, "GZIP") as writer:
+            for record in records(start, stop):
+                writer.write(record)
+    return examples
 
 
 def computed(root: Path, start: int, stop: int, **options: Any) -> ExampleStatistics:
@@ -79,6 +103,26 @@ def test_sequence_examples_have_tfdvs_statistics(tmp_path: Path) -> None:
     assert score.mean == pytest.approx(values.mean())
     word = ours["##SEQUENCE##.word"].string_stats
     assert {entry.value: entry.frequency for entry in word.top_values} == {"w0": 268, "w1": 266, "w2": 266}
+
+
+def test_sequence_examples_from_files_in_every_mode(tmp_path: Path) -> None:
+    made = sequence_examples(tmp_path / "examples", 300)
+    expected = features_of(computed(tmp_path / "expected", 0, 300))
+    written = []
+    for name, args in (("here", ()), ("processes", ("--direct_num_workers=2",)), ("beam", (FN_API,))):
+        statistics = compute(made, tmp_path / name, beam_args=args)
+        written.append(Path(statistics.path("all"), "FeatureStats.pb").read_bytes())
+    assert written[0] == written[1] == written[2]
+    assert datasets_of(statistics)[""].num_examples == 300
+    for path, feature in features_of(statistics).items():
+        if path != "##SEQUENCE##":
+            check_equal(feature, expected[path])
+
+
+def test_records_without_columns_are_refused(tmp_path: Path) -> None:
+    made = sequence_examples(tmp_path / "examples", 30, payload="FORMAT_PROTO")
+    with pytest.raises(DataError, match="payload_format='FORMAT_PROTO', whose records are bytes without columns"):
+        compute(made, tmp_path)
 
 
 def test_nested_statistics_merge(tmp_path: Path) -> None:
