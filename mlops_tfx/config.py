@@ -78,7 +78,13 @@ class Input(Config):
 
 
 class SplitConfig(Config):
-    """How rows are divided: by hash into buckets; optionally of one feature instead of the whole record."""
+    """How rows are divided: by hash into buckets; optionally of one feature instead of the whole record.
+
+    Beyond TFX: with ``order_by``, the rows with the lowest values of a feature (the oldest, if it is a time) are the
+    first split and those with the highest the last, in the ratio of the buckets.
+    """
+
+    ONEOFS = (("partition_feature_name", "order_by"),)
 
     class Split(Config):
         """One output split and its share of the buckets."""
@@ -88,6 +94,7 @@ class SplitConfig(Config):
 
     splits: list[Split] = Field(default_factory=list)
     partition_feature_name: str | None = None
+    order_by: str | None = None
 
 
 class Output(Config):

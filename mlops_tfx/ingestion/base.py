@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlops_tfx.artifacts import Examples
 from mlops_tfx.component import Component, Outputs
 from mlops_tfx.config import FileFormat, PayloadFormat
+from mlops_tfx.errors import ConfigError
 from mlops_tfx.ingestion.source import Source, rows_of
 
 if TYPE_CHECKING:
@@ -29,12 +30,14 @@ class SpanSources:
         span: the span's number.
         version: its version, if it has one.
         fingerprint: TFX's fingerprint of the input.
+        again: gives the same rows once more, for splits that need two passes; None if they can be read only once.
     """
 
     sources: Mapping[str, Source]
     span: int = 0
     version: int | None = None
     fingerprint: str = ""
+    again: Callable[[], Mapping[str, Source]] | None = None
 
 
 class BaseExampleGen(Component):
@@ -78,6 +81,7 @@ class BaseExampleGen(Component):
     ) -> None:
         from mlops_tfx.io import ingest as ingesting
 
+        division = self._fitted(division, span, storage)
         if any(source.is_beam for source in span.sources.values()):
             from mlops_tfx.ingestion import beam_source
 
@@ -90,6 +94,21 @@ class BaseExampleGen(Component):
         known = [rows for rows in expected if rows is not None]
         if len(known) == len(expected):
             ingesting.check_rows(sum(known), written)
+
+    def _fitted(self, division: Partition | None, span: SpanSources, storage: Storage) -> Partition | None:
+        """Splits in order of a feature are known only when all rows have been seen."""
+        from mlops_tfx import filesystem
+        from mlops_tfx.io import time_order
+
+        if not isinstance(division, time_order.OrderedPartition):
+            return division
+        if span.again is None or any(source.is_beam for source in span.sources.values()):
+            raise ConfigError(
+                f"order_by={division.feature!r}: expected rows of files, which can be read twice, received a query "
+                f"or a Beam source; divide by hash, or by partition_feature_name"
+            )
+        rows = (rows for name, source in span.again().items() for rows in rows_of(source, storage.payload, name))
+        return division.fit(rows, filesystem.join(self.context.temp_dir, "order"))
 
     def _report_skipped(self, artifact: Examples, skipped: Sequence[str]) -> None:
         if skipped:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlops_tfx import config
 from mlops_tfx.errors import ConfigError, DataError
 from mlops_tfx.ingestion.base import BaseExampleGen, SpanSources
-from mlops_tfx.ingestion.source import as_source
+from mlops_tfx.ingestion.source import Source, as_source
 
 if TYPE_CHECKING:
     from mlops_tfx.io.inputs import InputSplit, SpanInput
@@ -100,15 +101,19 @@ class FileBasedExampleGen(BaseExampleGen):
         before = self.context.cache_ingredients or self._ingredients(found)
         spans = [
             SpanSources(
-                {split.name: as_source(self._read(split), split.name) for split in span.splits},
+                self._sources(span),
                 span.span,
                 span.version,
                 inputs.fingerprint(span.splits),
+                functools.partial(self._sources, span),
             )
             for span in found
         ]
         self.ingest(spans, self.output_config, *self.storage())
         self._check_unchanged(found, before)
+
+    def _sources(self, span: SpanInput) -> dict[str, Source]:
+        return {split.name: as_source(self._read(split), split.name) for split in span.splits}
 
     def _find(self) -> list[SpanInput]:
         from mlops_tfx.io import inputs

@@ -33,6 +33,6 @@ ExampleGens:
     compressed.py        files that may be compressed
     agreement.py         one set of columns for files that differ
     records.py           serialized records of every payload: rows (sequences.py: tf.SequenceExample)
-    partition.py         which row goes to which split
+    partition.py         which row goes to which split (time_order.py: in the order of a feature)
     ingest.py            rows to the splits of an Examples artifact
 """

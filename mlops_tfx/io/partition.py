@@ -74,6 +74,10 @@ def output_partition(output_config: config.Output | None, input_splits: Sequence
     if any(buckets < 1 for _, buckets in partition):
         listing = ", ".join(f"{name}: {buckets}" for name, buckets in partition)
         raise ConfigError(f"expected at least one hash bucket for every output split, received {listing}")
+    if split_config and split_config.order_by:
+        from mlops_tfx.io.time_order import OrderedPartition
+
+        return OrderedPartition(partition, split_config.order_by)
     return Partition(partition, split_config.partition_feature_name if split_config else None)
 
 
@@ -100,18 +104,28 @@ def hash_modulo(keys: pa.BinaryArray, modulus: int) -> NDArray[np.uint64]:
 
 
 def _feature_keys(batch: pa.RecordBatch, name: str) -> pa.BinaryArray:
-    place = batch.schema.get_field_index(name)
-    if place < 0:
-        hint = did_you_mean(name, batch.schema.names)
-        raise DataError(f"expected partition_feature_name to be a feature, received {name!r}{hint}")
-    column = batch.column(place)
-    if column.null_count:
-        first = int(np.flatnonzero(np.asarray(column.is_null()))[0])
-        raise DataError(
-            f"column {name!r}: expected a value in every row, because rows are partitioned by it, "
-            f"received none in row {first} of a batch; partition by another feature"
-        )
+    column = feature_column(batch, name, "rows are partitioned")
     value_type = column.type.value_type
     if not (pa.types.is_int64(value_type) or wire.is_bytes(value_type)):
         raise DataError(f"column {name!r}: expected integers or bytes to partition by, received type={value_type}")
     return wire.encode_feature(column)
+
+
+def feature_column(batch: pa.RecordBatch, name: str, purpose: str) -> pa.Array:
+    """The column of a feature that every row must have.
+
+    Raises:
+        DataError: there is no such feature, or a row has no value of it.
+    """
+    place = batch.schema.get_field_index(name)
+    if place < 0:
+        hint = did_you_mean(name, batch.schema.names)
+        raise DataError(f"expected a feature by which {purpose}, received {name!r}, which there is not{hint}")
+    column = batch.column(place)
+    if column.null_count:
+        first = int(np.flatnonzero(np.asarray(column.is_null()))[0])
+        raise DataError(
+            f"column {name!r}: expected a value in every row, because {purpose} by it, received none in row {first} "
+            f"of a batch; choose another feature"
+        )
+    return column

@@ -57,7 +57,7 @@ def test_partition_by_one_feature(column: pa.Array, keys: list[bytes]) -> None:
 @pytest.mark.parametrize(
     ("column", "feature", "message"),
     [
-        (ints([1, 2]), "idd", "expected partition_feature_name to be a feature, received 'idd'; did you mean 'id'?"),
+        (ints([1, 2]), "idd", "partitioned, received 'idd', which there is not; did you mean 'id'?"),
         (pa.array([[1], None], pa.large_list(pa.int64())), "id", "column 'id': expected a value in every row"),
         (pa.array([[1.0]], pa.large_list(pa.float32())), "id", "column 'id': expected integers or bytes"),
         (pa.nulls(2), "id", "column 'id': expected a value in every row"),
