@@ -100,15 +100,15 @@ class BaseExampleGen(Component):
         from mlops_tfx import filesystem
         from mlops_tfx.io import time_order
 
-        if not isinstance(division, time_order.OrderedPartition):
+        if division is None or division.order_by is None:
             return division
         if span.again is None or any(source.is_beam for source in span.sources.values()):
             raise ConfigError(
-                f"order_by={division.feature!r}: expected rows of files, which can be read twice, received a query "
+                f"order_by={division.order_by!r}: expected rows of files, which can be read twice, received a query "
                 f"or a Beam source; divide by hash, or by partition_feature_name"
             )
         rows = (rows for name, source in span.again().items() for rows in rows_of(source, storage.payload, name))
-        return division.fit(rows, filesystem.join(self.context.temp_dir, "order"))
+        return time_order.fit(division, rows, filesystem.join(self.context.temp_dir, "order"))
 
     def _report_skipped(self, artifact: Examples, skipped: Sequence[str]) -> None:
         if skipped:

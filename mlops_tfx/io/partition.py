@@ -35,11 +35,16 @@ class Partition:
     Args:
         splits: name and number of hash buckets of every output split, in order.
         feature: partition by this feature's value instead of by the whole row.
+        order_by: divide the rows in the order of this feature; `time_order.fit` makes the partition that does.
     """
 
-    def __init__(self, splits: Sequence[tuple[str, int]], feature: str | None = None) -> None:
+    def __init__(
+        self, splits: Sequence[tuple[str, int]], feature: str | None = None, order_by: str | None = None
+    ) -> None:
         self.names = tuple(name for name, _ in splits)
+        self.shares = tuple(buckets for _, buckets in splits)
         self.feature = feature
+        self.order_by = order_by
         self._ends = np.cumsum([buckets for _, buckets in splits], dtype=np.uint64)
 
     def assign(self, rows: Rows) -> NDArray[np.int64]:
@@ -75,9 +80,7 @@ def output_partition(output_config: config.Output | None, input_splits: Sequence
         listing = ", ".join(f"{name}: {buckets}" for name, buckets in partition)
         raise ConfigError(f"expected at least one hash bucket for every output split, received {listing}")
     if split_config and split_config.order_by:
-        from mlops_tfx.io.time_order import OrderedPartition
-
-        return OrderedPartition(partition, split_config.order_by)
+        return Partition(partition, order_by=split_config.order_by)
     return Partition(partition, split_config.partition_feature_name if split_config else None)
 
 

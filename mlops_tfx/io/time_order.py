@@ -8,7 +8,7 @@ grow with the number of rows, and the answer is exact. The second pass compares 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
@@ -36,46 +36,44 @@ class _Cut:
     included: bool
 
 
-class OrderedPartition(Partition):
-    """Divides rows in the order of a feature, in the ratio of the buckets. Call `fit` first.
-
-    Rows with one value stay in one split, so the ratio is met as closely as the values allow.
+def fit(partition: Partition, batches: Iterable[Rows], path: str) -> OrderedPartition:
+    """Returns the partition that divides these rows in the order of ``partition.order_by``.
 
     Args:
-        splits: name and number of buckets of every output split, oldest first.
-        feature: the feature: one integer, float or byte string (at most 256 bytes, such as ``2024-02-29``) per row.
+        partition: the splits and their shares, oldest first.
+        batches: all rows, in any order.
+        path: a file that may be written.
+
+    Raises:
+        DataError: a row has no value, several values, or none that can be ordered, or a split would have no row.
+    """
+    fitted = OrderedPartition(partition)
+    total, width = 0, 1
+    with filesystem.open(path, "wb") as file:
+        for rows in batches:
+            keys = fitted.keys(rows)
+            np.save(file, keys, allow_pickle=False)
+            total, width = total + len(keys), max(width, keys.dtype.itemsize)
+    fitted.find_cuts(path, total, width)
+    filesystem.remove_tree(path)
+    return fitted
+
+
+class OrderedPartition(Partition):
+    """Divides rows in the order of a feature, in the ratio of the buckets; made by `fit`.
+
+    Rows with one value stay in one split, so the ratio is met as closely as the values allow. The feature is one
+    integer, float or byte string (at most 256 bytes, such as ``2024-02-29T12:00``) per row.
     """
 
-    def __init__(self, splits: Sequence[tuple[str, int]], feature: str) -> None:
-        super().__init__(splits, feature)
-        self._shares = [buckets for _, buckets in splits]
+    def __init__(self, partition: Partition) -> None:
+        super().__init__(list(zip(partition.names, partition.shares, strict=True)), order_by=partition.order_by)
         self._cuts: list[_Cut] = []
         self._kind = ""
 
-    def fit(self, batches: Iterable[Rows], path: str) -> OrderedPartition:
-        """Returns the partition for these rows.
-
-        Args:
-            batches: all rows, in any order.
-            path: a file that may be written.
-
-        Raises:
-            DataError: a row has no value, several values, or none that can be ordered, or a split would have no row.
-        """
-        fitted = OrderedPartition(list(zip(self.names, self._shares, strict=True)), str(self.feature))
-        total, width = 0, 1
-        with filesystem.open(path, "wb") as file:
-            for rows in batches:
-                keys = fitted.keys(rows)
-                np.save(file, keys, allow_pickle=False)
-                total, width = total + len(keys), max(width, keys.dtype.itemsize)
-        fitted.find_cuts(path, total, width)
-        filesystem.remove_tree(path)
-        return fitted
-
     def find_cuts(self, path: str, total: int, width: int) -> None:
         """Finds where the splits part, from the keys in a file."""
-        ends = list(itertools.accumulate(self._shares))
+        ends = list(itertools.accumulate(self.shares))
         before = 0
         for name, end in zip(self.names, ends[:-1], strict=False):
             wanted = max(1, round(total * end / ends[-1]))
@@ -91,7 +89,7 @@ class OrderedPartition(Partition):
     def _check_share(self, name: str, rows: int) -> None:
         if rows < 1:
             raise DataError(
-                f"order_by: expected enough different values of {self.feature!r} to give every split a row, received "
+                f"order_by: expected enough different values of {self.order_by!r} to give every split a row, received "
                 f"so few that split {name!r} would be empty; order by a finer feature, or divide by hash"
             )
 
@@ -106,7 +104,7 @@ class OrderedPartition(Partition):
 
     def keys(self, rows: Rows) -> NDArray[Any]:
         """Byte strings that sort as the values of the rows do."""
-        name = str(self.feature)
+        name = str(self.order_by)
         column = feature_column(rows.batch, name, "rows are ordered")
         if len(column) and not np.all(np.asarray(pa.compute.list_value_length(column)) == 1):
             raise DataError(f"column {name!r}: expected one value per row, because rows are ordered by it")

@@ -19,8 +19,9 @@ from mlops_tfx.errors import ConfigError, DataError
 from mlops_tfx.execution.testing import run_component
 from mlops_tfx.io import examples as examples_io
 from mlops_tfx.io.columns import concat, to_example_form
+from mlops_tfx.io.partition import Partition
 from mlops_tfx.io.rows import Rows
-from mlops_tfx.io.time_order import OrderedPartition
+from mlops_tfx.io.time_order import fit
 
 SHARES = (("train", 6), ("eval", 3), ("test", 1))
 
@@ -32,7 +33,7 @@ def batches(values: list[Any], size: int = 7) -> list[Rows]:
 
 def divided(values: list[Any], shares: Any = SHARES) -> list[list[Any]]:
     with TemporaryDirectory() as folder:
-        fitted = OrderedPartition(shares, "t").fit(batches(values), str(Path(folder) / "keys"))
+        fitted = fit(Partition(shares, order_by="t"), batches(values), str(Path(folder) / "keys"))
     found: list[list[Any]] = [[] for _ in shares]
     assigned = [split for rows in batches(values, 11) for split in fitted.assign(rows)]
     for value, split in zip(values, assigned, strict=True):
@@ -104,7 +105,7 @@ def test_wrong_values(values: list[Any], message: str) -> None:
 def test_values_of_two_types(tmp_path: Path) -> None:
     rows = [*batches([1, 2]), *batches([1.5, 2.5])]
     with pytest.raises(DataError, match="expected values of one type, received int64 and float"):
-        OrderedPartition(SHARES, "t").fit(rows, str(tmp_path / "keys"))
+        fit(Partition(SHARES, order_by="t"), rows, str(tmp_path / "keys"))
 
 
 def output(**fields: Any) -> config.Output:
