@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from mlops_tfx.io.parquet import CommonColumns
+
 TFRECORDS_GZIP = "tfrecords_gzip"
 PARQUET = "parquet"
 BATCH_ROWS = 20_000
@@ -242,6 +244,7 @@ class ExamplesWriter:
         prefix: how file names begin; by default ``data_tfrecord`` or ``data_parquet``.
         file_format: ``tfrecords_gzip`` or ``parquet``.
         max_shard_bytes: a shard ends when it has this many uncompressed bytes.
+        common_columns: shared by the writers of splits whose Parquet files shall have the same columns.
 
     Attributes:
         rows: rows written so far.
@@ -254,6 +257,7 @@ class ExamplesWriter:
         prefix: str | None = None,
         file_format: str = TFRECORDS_GZIP,
         max_shard_bytes: int = SHARD_BYTES,
+        common_columns: CommonColumns | None = None,
     ) -> None:
         from mlops_tfx.io import parquet, shard_folder, tfrecord_shards
 
@@ -261,8 +265,11 @@ class ExamplesWriter:
             raise ValueError(f"expected one of {sorted(_SUFFIXES)}, received file_format={file_format!r}")
         self._shards = shard_folder.ShardFolder(folder, prefix or _PREFIXES[file_format], _SUFFIXES[file_format])
         self._tfrecord = file_format == TFRECORDS_GZIP
-        writer = tfrecord_shards.TFRecordShards if self._tfrecord else parquet.ParquetShards
-        self._writer: Any = writer(self._shards, max_shard_bytes)
+        self._writer: Any = (
+            tfrecord_shards.TFRecordShards(self._shards, max_shard_bytes)
+            if self._tfrecord
+            else parquet.ParquetShards(self._shards, max_shard_bytes, common_columns)
+        )
         self.rows = 0
         self.paths: list[str] = []
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 from mlops_tfx import config
 from mlops_tfx.errors import ConfigError, DataError
 from mlops_tfx.io import examples as examples_io
-from mlops_tfx.io import records, tfrecord
+from mlops_tfx.io import parquet, records, tfrecord
 from mlops_tfx.io.columns import make_batch
 
 if TYPE_CHECKING:
@@ -76,9 +76,12 @@ def write_splits(
     """
     names = tuple(sources) if partition is None else partition.names
     storage.describe(examples, names)
+    common = parquet.CommonColumns()
     with ExitStack() as stack:
         writers = [
-            stack.enter_context(examples_io.ExamplesWriter(examples.path(name), file_format=storage.file_format))
+            stack.enter_context(
+                examples_io.ExamplesWriter(examples.path(name), file_format=storage.file_format, common_columns=common)
+            )
             for name in names
         ]
         for index, source in enumerate(sources.values()):

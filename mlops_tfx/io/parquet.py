@@ -100,18 +100,40 @@ def _open(uri: str, file: IO[bytes]) -> pq.ParquetFile:
         raise DataError(f"{uri}: expected a Parquet file, received something else ({error})") from error
 
 
+class CommonColumns:
+    """The columns of all files of one or several writers, as far as they are known: types get wider as rows come.
+
+    Attributes:
+        schema: the columns; none at first.
+    """
+
+    def __init__(self) -> None:
+        self.schema: pa.Schema = pa.schema([])
+
+    def widened(self, schema: pa.Schema) -> pa.Schema:
+        """The columns that hold those of ``schema``, too. Raises DataError if a column has other kinds of values."""
+        self.schema = _wider_schema(self.schema, schema)
+        return self.schema
+
+
 class ParquetShards:
     """Writes batches in tf.Example form to Parquet shards.
 
     Whether a column is a scalar or a list, text or bytes is known only when all rows have been seen. So each shard is
     written with what is known by then, and shards that turn out too narrow are written again at the end, one row group
     at a time.
+
+    Args:
+        folder: where the shards go.
+        max_bytes: a shard ends when it has this many bytes.
+        common: shared by writers whose files shall have the same columns, if all rows are written before any is closed.
     """
 
-    def __init__(self, folder: ShardFolder, max_bytes: int) -> None:
+    def __init__(self, folder: ShardFolder, max_bytes: int, common: CommonColumns | None = None) -> None:
         self._folder = folder
         self._max_bytes = max_bytes
-        self._schema: pa.Schema | None = None
+        self._common = common or CommonColumns()
+        self._schema: pa.Schema = pa.schema([])
         self._writer: pq.ParquetWriter | None = None
         self._pending: list[pa.RecordBatch] = []
         self._pending_bytes = 0
@@ -120,11 +142,7 @@ class ParquetShards:
     def write(self, batch: pa.RecordBatch) -> None:
         """Appends a batch in tf.Example form."""
         plain = columns.to_plain(batch)
-        wider = plain.schema if self._schema is None else _wider_schema(self._schema, plain.schema)
-        if wider != self._schema:
-            if self._schema:
-                self._end_shard()
-            self._schema = wider
+        self._widen_to(self._common.widened(plain.schema))
         self._pending.append(plain)
         self._pending_bytes += plain.nbytes
         if self._pending_bytes >= _ROW_GROUP_BYTES:
@@ -138,7 +156,7 @@ class ParquetShards:
         Raises:
             DataError: there are rows, but none has a column, which Parquet cannot hold.
         """
-        self._schema = self._schema or pa.schema([])
+        self._widen_to(self._common.schema)
         if self._pending and not self._schema:
             rows = sum(batch.num_rows for batch in self._pending)
             raise DataError(f"expected at least one feature, received {rows} rows without any; write TFRecords instead")
@@ -154,8 +172,14 @@ class ParquetShards:
             self._writer.close()
             self._writer = None
 
+    def _widen_to(self, schema: pa.Schema) -> None:
+        if schema == self._schema:
+            return
+        if self._writer is not None:
+            self._end_shard()
+        self._schema = schema
+
     def _write_row_group(self) -> None:
-        assert self._schema is not None
         if self._writer is None:
             self._writer = _writer(self._folder.next_path(), self._schema)
         if self._pending:

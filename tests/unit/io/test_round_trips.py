@@ -239,6 +239,24 @@ def test_written_parquet_is_plain_columns_for_everyone(tmp_path: Path) -> None:
         assert _sorted(tables.comparable(_plain(row)) for row in rows) == _sorted(tables.expected(table)), name
 
 
+@pytest.mark.parametrize("name", ["csv", "parquet", "avro"])
+def test_all_parquet_files_of_an_ingestion_have_the_same_columns(name: str, tmp_path: Path) -> None:
+    """Also a split without rows, or one in which no list has two values."""
+    table = {
+        "n": Column("int", False, list(range(40))),
+        "text": Column("text", False, [None] * 39 + ["x"]),
+        "none": Column("int", False, [None] * 40),
+    }
+    if name != "csv":
+        table |= {"list": Column("int", True, [[1, 2], *([n] for n in range(39))])}
+    for rows in (1, 40):
+        few = {key: Column(column.kind, column.is_list, column.cells[:rows]) for key, column in table.items()}
+        artifact = ingested(name, few, tmp_path / str(rows), 1, examples.PARQUET)
+        paths = [path for split in SPLITS.names for path in examples.split_files(artifact, split)]
+        assert len({str(pq.read_schema(path)) for path in paths}) == 1
+        assert pq.ParquetDataset(paths).read().num_rows == rows
+
+
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
     """A row of a DataFrame: arrays as lists, NaN (which stands for missing in pandas) as None."""
     listed = {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in row.items()}
