@@ -70,6 +70,11 @@ def compute(work: Work) -> tuple[dict[str, int], bool]:
         return {split: _finish(work, split, read_partials(split)) for split in work.settings}, True
 
 
+def _usable_cores() -> int:
+    # Containers are often given fewer cores than the machine has; not every system can say so.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def process_count(args: Sequence[str], shards: Sequence[examples_io.Shard], cores: int | None = None) -> int:
     """How many processes to use: as many as Beam's ``--direct_num_workers`` says, or as pay off.
 
@@ -78,7 +83,7 @@ def process_count(args: Sequence[str], shards: Sequence[examples_io.Shard], core
         shards: of all splits.
         cores: by default those that this process may use.
     """
-    cores = cores or len(os.sched_getaffinity(0))
+    cores = cores or _usable_cores()
     asked = [arg.partition("=")[2] for arg in args if arg.startswith("--direct_num_workers=")]
     if asked:
         return max(1, min(int(asked[-1]) or cores, len(shards)))
