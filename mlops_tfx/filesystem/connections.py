@@ -1,7 +1,8 @@
 """Connections to object stores: pyarrow's file systems, made from the settings that the stores' own tools use.
 
 S3 (and servers that speak its protocol, such as MinIO) is tested against moto, not verified against the real service.
-Google Cloud Storage is not verified against the real service; it shares all but its constructor with S3.
+Google Cloud Storage was tried by hand against an emulator, not verified against the real service; it shares all but
+its constructor with S3.
 
 Settings are environment variables, so that programs started from here, Beam's workers among them, find them too:
 

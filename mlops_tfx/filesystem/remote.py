@@ -284,7 +284,18 @@ def remove_tree(uri: str) -> None:
         if kind == "file":
             system.delete_file(path)
         elif kind == "folder":
-            system.delete_dir(path)
+            _remove_folder(system, path)
+
+
+def _remove_folder(system: pyarrow.fs.FileSystem, path: str) -> None:
+    from pyarrow import fs
+
+    try:
+        system.delete_dir(path)
+    except FileNotFoundError:
+        # Google's: all objects are gone, but there was none that stood for the folder itself.
+        if system.get_file_info(path).type != fs.FileType.NotFound:
+            raise
 
 
 def copy_object(source: str, destination: str) -> None:
@@ -311,7 +322,8 @@ def digest(uri: str) -> str:
 def _tag(uri: str) -> str:
     with explained(uri), open_native(uri) as file:
         metadata = {_text(key).lower(): _text(value) for key, value in (file.metadata() or {}).items()}
-    return metadata.get("etag") or metadata.get("last-modified") or str(stat(uri)[1])
+    known = (metadata[name] for name in ("md5hash", "crc32c", "etag", "generation") if metadata.get(name))
+    return next(known, None) or str(stat(uri)[1])
 
 
 def _text(value: Any) -> str:
