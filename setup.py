@@ -27,6 +27,7 @@ for name, folder in MAPPED.items():
 NEWER = 'python_version >= "3.12"'
 BETWEEN = "!=1.18.*,!=1.19.*,!=1.20.*"
 REQUIRES = [
+    "aiohttp>=3.9,<4",  # the model server's HTTP port
     "apache-beam>=2.60,<3",
     "click>=8.1,<9",
     "dill>=0.3.8",  # imported by tfx_bsl and tensorflow_transform, which do not require it
@@ -36,6 +37,7 @@ REQUIRES = [
     f"ml-metadata>=1.16,<1.22,{BETWEEN}",
     f"ml-metadata>=1.21; {NEWER}",
     "numpy>=1.22,<3",
+    "orjson>=3.9.7,<4",  # JSON of numpy arrays, float32 in the shortest digits
     "pandas>=1.5,<3",
     "protobuf>=3.20.3,<7",
     "pyarrow>=10,<26,!=11.*,!=12.*,!=13.*",

@@ -34,6 +34,8 @@ def main(arguments: Sequence[str]) -> int:
         _log.error("%s", error)
         return 1
     _log.info("Running gRPC ModelServer at %s:%d ...", options.host, server.port)
+    if server.rest_port:
+        _log.info("Exporting HTTP/REST API at:%s:%d ...", options.host, server.rest_port)
     asked_to_stop.wait()
     _log.info("stopping: no new requests, those in flight finish")
     server.stop()

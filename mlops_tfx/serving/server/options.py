@@ -32,6 +32,13 @@ class ServerOptions:
         default="", metadata=_help("comma-separated name=value settings of the gRPC server")
     )
     max_message_bytes: int = field(default=_INT32_MAX, metadata=_help("largest request that is taken, gRPC or REST"))
+    rest_api_port: int = field(default=0, metadata=_help("HTTP port to listen on; 0: none; -1: any free one"))
+    rest_api_num_threads: int = field(
+        default_factory=_four_per_cpu, metadata=_help("threads that answer HTTP requests")
+    )
+    rest_api_timeout_in_ms: int = field(default=30_000, metadata=_help("milliseconds until a REST request is given up"))
+    rest_api_enable_cors_support: bool = field(default=False, metadata=_help("let pages of any origin ask"))
+    monitoring_config_file: str = field(default="", metadata=_help("MonitoringConfig as text: metrics over HTTP"))
     ssl_config_file: str = field(default="", metadata=_help("SSLConfig as text: gRPC with TLS"))
     enable_grpc_healthcheck_service: bool = field(default=True, metadata=_help("answer grpc.health.v1"))
     enable_reflection: bool = field(default=True, metadata=_help("answer grpc.reflection"))
@@ -84,10 +91,11 @@ class ServerOptions:
         problems = []
         if not self.model_config_file:
             problems += self._model_problems()
-        for name in ("port",):
-            if not 0 <= getattr(self, name) <= 65535:
-                problems.append(f"expected a port from 0 to 65535, received {name}={getattr(self, name)}")
-        for name in ("grpc_max_threads", "max_message_bytes"):
+        if not 0 <= self.port <= 65535:
+            problems.append(f"expected a port from 0 to 65535, received port={self.port}")
+        if not -1 <= self.rest_api_port <= 65535:
+            problems.append(f"expected a port from 0 to 65535, or -1, received rest_api_port={self.rest_api_port}")
+        for name in ("grpc_max_threads", "max_message_bytes", "rest_api_num_threads", "rest_api_timeout_in_ms"):
             if getattr(self, name) < 1:
                 problems.append(f"expected at least 1, received {name}={getattr(self, name)}")
         for name in ("max_num_load_retries", "num_load_threads", "load_retry_interval_micros"):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from mlops_tfx.serving.server.calls import Interceptor
+    from mlops_tfx.serving.server.rest.http_server import HttpServer
     from mlops_tfx.serving.server.states import VersionState
 
 _DRAIN_SECONDS = 30.0
@@ -41,13 +42,16 @@ class ModelServer:
             raise ValueError(f"expected options or single settings, received both: {sorted(settings)}")
         # TensorFlow is imported here, seconds before the first model is.
         from mlops_tfx.serving.server.calls import chain
+        from mlops_tfx.serving.server.interceptors import measuring
         from mlops_tfx.serving.server.manager import ModelManager
+        from mlops_tfx.serving.server.metrics import Metrics
         from mlops_tfx.serving.server.states import StateBoard
 
         self.options = options or ServerOptions(**settings)
         self._board = StateBoard()
         self._manager = ModelManager(self.options, self._board)
-        self._execute = chain(interceptors)
+        self._metrics = Metrics()
+        self._execute = chain([measuring(self._metrics), *interceptors])
         self._server = grpc.server(
             ThreadPoolExecutor(self.options.grpc_max_threads, thread_name_prefix="serve"),
             options=[
@@ -60,6 +64,7 @@ class ModelServer:
         )
         self._add_services()
         self._port = 0
+        self._http = self._make_http() if self.options.rest_api_port else None
 
     def _add_services(self) -> None:
         from mlops_tfx.serving.server import grpc_service, health, reflection
@@ -72,7 +77,13 @@ class ModelServer:
             as_content=options.enable_serialization_as_tensor_content,
             check_methods=options.enable_signature_method_name_check,
         )
-        handlers = grpc_service.handlers(inference, self._manager, self._board, lambda *_: None)
+        metrics = self._metrics
+        handlers = grpc_service.handlers(
+            inference,
+            self._manager,
+            self._board,
+            lambda api, model, code, seconds: metrics.observe(api, "GRPC", model, code.name, seconds),
+        )
         services = [grpc_service.PREDICTION_SERVICE, grpc_service.MODEL_SERVICE]
         self._health = health.Health(self._manager, self._board)
         if options.enable_grpc_healthcheck_service:
@@ -81,6 +92,24 @@ class ModelServer:
         if options.enable_reflection:
             handlers += reflection.Reflection(services).handlers()
         self._server.add_generic_rpc_handlers(handlers)
+
+    def _make_http(self) -> HttpServer:
+        from mlops_tfx.serving.server.rest.handler import RestHandler
+        from mlops_tfx.serving.server.rest.http_server import HttpServer
+        from mlops_tfx.serving.server.text_configs import metrics_path
+
+        options = self.options
+        path = metrics_path(options.monitoring_config_file)
+        handler = RestHandler(self._manager, self._board, self._execute, self._metrics, self._health.is_serving, path)
+        return HttpServer(
+            handler,
+            options.host,
+            max(options.rest_api_port, 0),
+            threads=options.rest_api_num_threads,
+            timeout=options.rest_api_timeout_in_ms / 1e3,
+            max_bytes=options.max_message_bytes,
+            cors=options.rest_api_enable_cors_support,
+        )
 
     def start(self) -> ModelServer:
         """Listens, and starts to load the models.
@@ -97,9 +126,16 @@ class ModelServer:
                 self._server.add_insecure_port(wanted)
         except RuntimeError as error:
             raise OSError(f"cannot listen on {wanted}: is the port taken? ({error})") from error
+        if self._http is not None:
+            self._http.start()
         self._manager.start()
         self._server.start()
         return self
+
+    @property
+    def rest_port(self) -> int:
+        """The HTTP port that the server listens on; 0 if it has none."""
+        return 0 if self._http is None else self._http.port
 
     @property
     def port(self) -> int:
@@ -168,7 +204,10 @@ class ModelServer:
     def stop(self, drain_seconds: float = _DRAIN_SECONDS) -> None:
         """Takes no more requests, lets those in flight finish within ``drain_seconds``, and frees the models."""
         self._health.drain()
-        self._server.stop(drain_seconds).wait()
+        stopped = self._server.stop(drain_seconds)
+        if self._http is not None and self._http.port:
+            self._http.stop(drain_seconds)
+        stopped.wait()
         self._manager.stop()
 
     def wait(self, timeout: float | None = None) -> bool:

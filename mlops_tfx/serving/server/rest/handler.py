@@ -1,0 +1,257 @@
+"""Routes of the REST face: from method, path and body to an answer. Knows nothing of HTTP servers."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import grpc
+from google.protobuf import json_format
+from tensorflow.core.framework import types_pb2
+from tensorflow_serving.apis import classification_pb2, get_model_status_pb2, regression_pb2
+
+from mlops_tfx.serving.server import status, statuses
+from mlops_tfx.serving.server.calls import Call, Execute, Target
+from mlops_tfx.serving.server.inference import DEFAULT_SIGNATURE, Inference
+from mlops_tfx.serving.server.rest import example_body, json_tensors, json_values, predict_body
+
+if TYPE_CHECKING:
+    from mlops_tfx.serving.server.manager import ModelManager
+    from mlops_tfx.serving.server.metrics import Metrics
+    from mlops_tfx.serving.server.states import StateBoard
+
+_log = logging.getLogger(__name__)
+
+_VERSION = r"(?:(?:/versions/(?P<version>\d+))|(?:/labels/(?P<label>[^/:]+)))?"
+_INFER = re.compile(rf"/v1/models/(?P<name>[^/:]+){_VERSION}:(?P<method>classify|regress|predict)", re.IGNORECASE)
+_ASK = re.compile(rf"/v1/models(?:/(?P<name>[^/:]+))?{_VERSION}(?:/(?P<metadata>metadata))?", re.IGNORECASE)
+_LARGEST_VERSION = 2**63 - 1
+_CODES = {
+    "OK": 200, "CANCELLED": 499, "UNKNOWN": 500, "INTERNAL": 500, "DATA_LOSS": 500, "INVALID_ARGUMENT": 400,
+    "FAILED_PRECONDITION": 400, "OUT_OF_RANGE": 400, "DEADLINE_EXCEEDED": 504, "NOT_FOUND": 404, "ALREADY_EXISTS": 409,
+    "ABORTED": 409, "PERMISSION_DENIED": 403, "RESOURCE_EXHAUSTED": 429, "UNIMPLEMENTED": 501, "UNAVAILABLE": 503,
+    "UNAUTHENTICATED": 401,
+}  # fmt: skip
+JSON = "application/json"
+# What libevent, which TF Serving's HTTP server is made of, answers outside of the API.
+_NOT_FOUND_PAGE = b"<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n<H1>Not Found</H1>\n</BODY></HTML>\n"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer; ``notes`` become headers."""
+
+    status: int
+    body: bytes
+    content_type: str = JSON
+    notes: tuple[tuple[str, str], ...] = ()
+
+
+def failure(error: statuses.StatusError) -> Answer:
+    """Returns the answer for a failed request."""
+    return Answer(_CODES[error.code.name], json.dumps({"error": error.message}, indent=4, ensure_ascii=False).encode())
+
+
+class RestHandler:
+    """Answers requests.
+
+    Args:
+        manager: has the models.
+        board: has their states.
+        execute: the chain that calls run through, see calls.py.
+        metrics: where requests are counted.
+        is_serving: whether /healthz says yes.
+        metrics_path: where metrics are served; empty for nowhere.
+    """
+
+    def __init__(
+        self,
+        manager: ModelManager,
+        board: StateBoard,
+        execute: Execute,
+        metrics: Metrics,
+        is_serving: Callable[[], bool],
+        metrics_path: str = "",
+    ) -> None:
+        self._manager = manager
+        self._board = board
+        self._execute = execute
+        self._metrics = metrics
+        self._is_serving = is_serving
+        self._metrics_path = metrics_path
+        self._inference = Inference(manager, execute, entrypoint="REST")
+
+    def answer(self, method: str, path: str, body: bytes, deadline: float) -> Answer:
+        """Answers a request; never raises."""
+        try:
+            return self._route(method, path, body, deadline)
+        except statuses.StatusError as error:
+            return failure(error)
+        except Exception as error:
+            _log.exception("a request failed in the server itself")
+            return failure(statuses.StatusError(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}"))
+
+    def _route(self, method: str, path: str, body: bytes, deadline: float) -> Answer:
+        infer = _INFER.fullmatch(path) if method == "POST" else None
+        if infer is not None:
+            return self._infer(infer.group("method").lower(), _target(infer), body, deadline)
+        if method == "GET" and path in ("/healthz", "/readyz"):
+            return self._health(path)
+        if self._metrics_path and path.startswith("/monitoring/"):
+            return self._monitoring(path)
+        if not path.lower().startswith("/v1/"):
+            return Answer(404, _NOT_FOUND_PAGE, "text/html")
+        ask = _ASK.fullmatch(path) if method == "GET" else None
+        if ask is None:
+            raise statuses.invalid(f"Malformed request: {method} {path}")
+        if ask.group("name") is None:
+            return self._list(ask, path)
+        return self._describe(_target(ask)) if ask.group("metadata") else self._status(_target(ask))
+
+    def _health(self, path: str) -> Answer:
+        # Alive is who answers; ready is who has all models.
+        fine = path == "/healthz" or self._is_serving()
+        return Answer(200 if fine else 503, b"ok\n" if fine else b"not ready\n", "text/plain")
+
+    def _monitoring(self, path: str) -> Answer:
+        if path != self._metrics_path:
+            raise statuses.invalid(f"Unexpected path: {path}. Should be {self._metrics_path}")
+        return Answer(200, self._metrics.text().encode(), "text/plain")
+
+    def _list(self, ask: re.Match[str], path: str) -> Answer:
+        if ask.group("version") or ask.group("label") or ask.group("metadata"):
+            raise statuses.invalid(f"Malformed request: GET {path}")
+        models = [
+            {"name": name, "versions": [str(v) for v in self._manager.loaded(name)],
+             "labels": {label: str(v) for label, v in self._manager.labels(name).items()}}
+            for name in self._manager.names()
+        ]  # fmt: skip
+        return Answer(200, json_values.write({"models": models}))
+
+    def _status(self, target: Target) -> Answer:
+        request = get_model_status_pb2.GetModelStatusRequest()
+        request.model_spec.name = target.name
+        version = self._manager.version_of(target.name, target.label) if target.label else target.version
+        if version is not None:
+            request.model_spec.version.value = version
+        states = get_model_status_pb2.ModelVersionStatus.State
+        entries = [
+            {
+                "version": str(entry.version),
+                "state": states.Name(entry.state),
+                "status": {
+                    "error_code": _code_name(entry.status.error_code),
+                    "error_message": entry.status.error_message,
+                },
+            }
+            for entry in status.get_model_status(self._board, request).model_version_status
+        ]
+        return Answer(200, json.dumps({"model_version_status": entries}, indent=1).encode())
+
+    def _describe(self, target: Target) -> Answer:
+        held = self._manager.acquire(target)
+        try:
+            signatures = {name: _signature(found) for name, found in held.session.signature_defs.items()}
+            version = str(held.version)
+        finally:
+            held.release()
+        value = {
+            "model_spec": {"name": target.name, "signature_name": "", "version": version},
+            "metadata": {"signature_def": {"signature_def": signatures}},
+        }
+        return Answer(200, json.dumps(value, indent=1).encode())
+
+    def _infer(self, method: str, target: Target, body: bytes, deadline: float) -> Answer:
+        started = time.monotonic()
+        code = "OK"
+        try:
+            if method == "predict":
+                return self._predict(target, body, deadline)
+            return self._examples(method, target, body, deadline)
+        except statuses.StatusError as error:
+            code = error.code.name
+            raise
+        finally:
+            self._metrics.observe(method, "REST", target.name, code, time.monotonic() - started)
+
+    def _predict(self, target: Target, body: bytes, deadline: float) -> Answer:
+        document = predict_body.document(body)
+        held = self._manager.acquire(target)
+        try:
+            name = predict_body.signature_name(document, DEFAULT_SIGNATURE)
+            signature = held.session.signatures.get(name)
+            if signature is None:
+                raise statuses.invalid(f'Serving signature name: "{name}" not found in signature def')
+            arrays, rows = predict_body.arrays(document, signature.definition.inputs, signature.defaults)
+            plan = signature.plan(signature.select(()))
+            call = Call("Predict", "REST", target.name, held.version, name, plan, signature.order(arrays),
+                        frozenset(arrays), deadline)  # fmt: skip
+            outputs = self._execute(call)
+            write = json_tensors.by_row if rows else json_tensors.by_column
+            return Answer(200, write(plan.outputs, outputs), JSON, (*_notes(target, held.version), *call.notes))
+        finally:
+            held.release()
+
+    def _examples(self, method: str, target: Target, body: bytes, deadline: float) -> Answer:
+        document = predict_body.document(body)
+        classify = method == "classify"
+        request: Any = classification_pb2.ClassificationRequest() if classify else regression_pb2.RegressionRequest()
+        request.model_spec.name = target.name
+        request.model_spec.signature_name = predict_body.signature_name(document, DEFAULT_SIGNATURE)
+        if target.label:
+            request.model_spec.version_label = target.label
+        elif target.version is not None:
+            request.model_spec.version.value = target.version
+        example_body.fill_request(document, request, method)
+        notes: list[tuple[str, str]] = []
+        if classify:
+            response = self._inference.classify(request, deadline, notes)
+            written = example_body.classify_answer(response)
+        else:
+            response = self._inference.regress(request, deadline, notes)
+            written = example_body.regress_answer(response)
+        return Answer(200, written, JSON, (*_notes(target, response.model_spec.version.value), *notes))
+
+
+def _notes(target: Target, version: int) -> tuple[tuple[str, str], ...]:
+    return (("X-Model-Name", target.name), ("X-Model-Version", str(version)))
+
+
+def _target(match: re.Match[str]) -> Target:
+    version, label = match.group("version"), match.group("label")
+    if version is not None and int(version) > _LARGEST_VERSION:
+        raise statuses.invalid(f"Failed to convert version: {version} to numeric.")
+    return Target(unquote(match.group("name")), int(version) if version else None, unquote(label) if label else "")
+
+
+def _code_name(number: int) -> str:
+    return "OK" if number == 0 else statuses.from_number(number, "").code.name
+
+
+def _signature(definition: Any) -> dict[str, Any]:
+    return {
+        "inputs": {name: _tensor(info) for name, info in definition.inputs.items()},
+        "outputs": {name: _tensor(info) for name, info in definition.outputs.items()},
+        "method_name": definition.method_name,
+        "defaults": {
+            name: json_format.MessageToDict(value, preserving_proto_field_name=True)
+            for name, value in definition.defaults.items()
+        },
+    }
+
+
+def _tensor(info: Any) -> dict[str, Any]:
+    return {
+        "dtype": types_pb2.DataType.Name(info.dtype),
+        "tensor_shape": {
+            "dim": [{"size": str(dim.size), "name": dim.name} for dim in info.tensor_shape.dim],
+            "unknown_rank": info.tensor_shape.unknown_rank,
+        },
+        "name": info.name,
+    }

@@ -1,0 +1,137 @@
+"""The HTTP server: aiohttp in a thread of its own; requests are answered by a pool of threads, not by its loop."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import ssl
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+from aiohttp import web
+
+from mlops_tfx.serving.server import statuses
+from mlops_tfx.serving.server.rest.handler import Answer, RestHandler, failure
+
+_GZIP_FROM = 1024
+_CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "POST, GET",
+    "Access-Control-Allow-Headers": "Content-Type",
+}
+
+
+class HttpServer:
+    """Listens on a port.
+
+    Args:
+        handler: answers the requests.
+        host: the address to listen on.
+        port: 0 for any free one.
+        threads: how many requests are answered at once.
+        timeout: seconds after which a request is given up.
+        max_bytes: the largest body that is taken.
+        cors: whether answers may be read by pages of any origin.
+        tls: a context for HTTPS; None for HTTP.
+    """
+
+    def __init__(
+        self,
+        handler: RestHandler,
+        host: str,
+        port: int,
+        *,
+        threads: int,
+        timeout: float,
+        max_bytes: int,
+        cors: bool,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._handler = handler
+        self._host, self._port = host, port
+        self._timeout = timeout
+        self._max_bytes = max_bytes
+        self._cors = _CORS if cors else {}
+        self._tls = tls
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="rest")
+        self._loop = asyncio.new_event_loop()
+        self._server: Any = None
+        self._site: Any = None
+        self._thread = threading.Thread(target=self._loop.run_forever, name="http", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port that the server listens on; 0 before it is started."""
+        return self._port if self._site is not None else 0
+
+    def start(self) -> None:
+        """Listens. Raises OSError if the port is taken."""
+        self._thread.start()
+        try:
+            asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result()
+        except BaseException:
+            self._end()
+            raise
+
+    async def _listen(self) -> None:
+        self._server = web.Server(self._handle, request_factory=self._make_request, access_log=None)
+        self._site = await self._loop.create_server(
+            self._server, self._host, self._port, ssl=self._tls, backlog=1024, reuse_port=False
+        )
+        self._port = self._site.sockets[0].getsockname()[1]
+
+    def _make_request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+        return web.BaseRequest(message, payload, protocol, writer, task, self._loop, client_max_size=self._max_bytes)
+
+    async def _handle(self, request: web.BaseRequest) -> web.Response:
+        if request.method == "OPTIONS":
+            return self._preflight(request)
+        try:
+            body = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            text = f"the body is larger than {self._max_bytes} bytes"
+            return self._respond(Answer(413, failure(statuses.invalid(text)).body), False)
+        deadline = time.monotonic() + self._timeout
+        run = self._loop.run_in_executor(
+            self._pool, self._handler.answer, request.method, request.rel_url.raw_path, body, deadline
+        )
+        try:
+            answer = await asyncio.wait_for(run, self._timeout)
+        except asyncio.TimeoutError:
+            text = f"Timed out after {self._timeout:g} s"
+            answer = failure(statuses.StatusError(grpc.StatusCode.DEADLINE_EXCEEDED, text))
+        return self._respond(answer, "gzip" in request.headers.get("Accept-Encoding", ""))
+
+    def _preflight(self, request: web.BaseRequest) -> web.Response:
+        if not request.headers.get("Origin", "").startswith(("http://", "https://")):
+            return self._respond(failure(statuses.invalid("Origin header is missing in CORS preflight")), False)
+        return self._respond(Answer(200, b""), False)
+
+    def _respond(self, answer: Answer, compress: bool) -> web.Response:
+        headers = {"Content-Type": answer.content_type, **self._cors}
+        for name, text in answer.notes:
+            headers[name] = text if text.isascii() and text.isprintable() else ascii(text)
+        body = answer.body
+        if compress and len(body) >= _GZIP_FROM:
+            body = gzip.compress(body, compresslevel=1)
+            headers["Content-Encoding"] = "gzip"
+        return web.Response(status=answer.status, body=body, headers=headers)
+
+    def stop(self, drain_seconds: float) -> None:
+        """Takes no new connections, lets requests in flight finish within ``drain_seconds``, and ends."""
+        asyncio.run_coroutine_threadsafe(self._close(drain_seconds), self._loop).result()
+        self._end()
+
+    async def _close(self, drain_seconds: float) -> None:
+        self._site.close()
+        self._server.pre_shutdown()
+        await self._server.shutdown(drain_seconds)
+
+    def _end(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._pool.shutdown()
+        self._loop.close()
