@@ -19,7 +19,7 @@ from mlops_tfx.io.csv_files import CsvFormat, CsvTable, RowTooLongError
 from mlops_tfx.io.csv_types import ColumnInference, ColumnType
 
 _SNIFF_BYTES = 1 << 20
-_BLOCK_BYTES = 8 << 20
+_BLOCK_BYTES = 2 << 20  # Arrow reads some blocks ahead; larger ones cost memory and are no faster
 _MAX_BLOCK_BYTES = 1 << 30
 _GUESSES = {ColumnType.INT: pa.int64(), ColumnType.FLOAT: pa.float64()}
 _FAILED_COLUMN = re.compile(r"column #(\d+): CSV conversion error to (?:int64|double)")
