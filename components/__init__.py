@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mlops_tfx.components.evaluator import Evaluator
     from mlops_tfx.components.example_diff import ExampleDiff
     from mlops_tfx.components.example_validator import ExampleValidator
+    from mlops_tfx.components.feature_usefulness import FeatureUsefulness
     from mlops_tfx.components.import_example_gen import ImportExampleGen
     from mlops_tfx.components.import_schema_gen import ImportSchemaGen
     from mlops_tfx.components.json_lines_example_gen import JsonLinesExampleGen
@@ -34,6 +35,7 @@ __all__ = [
     "Evaluator",
     "ExampleDiff",
     "ExampleValidator",
+    "FeatureUsefulness",
     "FileBasedExampleGen",
     "ImportExampleGen",
     "ImportSchemaGen",
@@ -55,6 +57,7 @@ _FILES = {
     "Evaluator": "evaluator",
     "ExampleDiff": "example_diff",
     "ExampleValidator": "example_validator",
+    "FeatureUsefulness": "feature_usefulness",
     "ImportExampleGen": "import_example_gen",
     "ImportSchemaGen": "import_schema_gen",
     "JsonLinesExampleGen": "json_lines_example_gen",

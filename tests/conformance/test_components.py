@@ -101,6 +101,7 @@ TFX_SIGNATURES = {
     "SchemaGen": ("statistics", "infer_feature_shape", "exclude_splits"),
     "ImportSchemaGen": ("schema_file",),
     "ExampleValidator": ("statistics", "schema", "exclude_splits"),
+    "FeatureUsefulness": ("examples", "label"),
     "ExampleDiff": ("examples_test", "examples_base", "config", "include_split_pairs"),
     "DistributionValidator": (
         "statistics", "baseline_statistics", "config", "include_split_pairs", "custom_validation_config",
