@@ -126,9 +126,7 @@ class FeatureUsefulness(Component):
         column = table.column(self.label)
         kept = table.filter(_has_value(column)).combine_chunks()
         if not kept.num_rows or pa.types.is_null(column.type):
-            raise DataError(
-                f"split {split!r}: expected values of label {self.label!r}, received {table.num_rows} rows without"
-            )
+            raise DataError(f"split {split!r}: no value of label {self.label!r} in {table.num_rows} rows")
         return [(name, kept.column(name).chunk(0)) for name in kept.column_names]
 
     def _weights(self, encoded: dict[str, Feature], split: str) -> NDArray[np.float64] | None:
