@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mlops_tfx import config
+from mlops_tfx import config, filesystem
 from mlops_tfx.artifacts import Examples
 from mlops_tfx.component import Component
 from mlops_tfx.components import AvroExampleGen, FileBasedExampleGen, JsonLinesExampleGen
@@ -21,6 +21,7 @@ from mlops_tfx.execution.testing import run_component
 from mlops_tfx.ingestion.custom_executors import avro_executor, parquet_executor
 from mlops_tfx.io import examples as examples_io
 from mlops_tfx.io import tfrecord
+from tests.object_store.server import ObjectStore
 
 ROWS = [{"n": n, "zero": 0, "text": f"row {n}" if n % 7 else None, "flag": n % 2 == 0} for n in range(300)]
 SCHEMA = {
@@ -110,6 +111,18 @@ def test_spans_parquet_and_damage(name: str, tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(DataError, match=path.name):
         run(component(**arguments), tmp_path / "again")
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_input_in_an_object_store(name: str, tmp_path: Path, s3: ObjectStore) -> None:
+    """The same rows as from a folder, read from S3."""
+    folder = write(tmp_path / "in", name.split()[0], ROWS)
+    filesystem.copy_tree(str(folder), f"{s3.uri}/in")
+    (local,) = run(MADE[name](str(folder)), tmp_path / "local")
+    (remote,) = run(MADE[name](f"{s3.uri}/in"), tmp_path / "remote")
+    for split in ("train", "eval"):
+        batches = [list(examples_io.read_batches(examples, split)) for examples in (local, remote)]
+        assert batches[0] == batches[1]
 
 
 def test_records_are_those_that_were_hashed(tmp_path: Path) -> None:
