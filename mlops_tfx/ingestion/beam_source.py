@@ -7,7 +7,6 @@ that depends on their content alone. So two runs over the same elements in the s
 from __future__ import annotations
 
 import json
-import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -52,18 +51,18 @@ def write_splits(
         raise ConfigError(f"expected Beam PTransforms for all input splits or for none, received both: {list(sources)}")
     names = tuple(sources) if partition is None else partition.names
     storage.describe(examples, names)
-    folder = os.path.join(context.temp_dir, _PARTS, uuid.uuid4().hex)
+    folder = filesystem.join(context.temp_dir, _PARTS, uuid.uuid4().hex)
     with context.beam_pipeline() as pipeline:
         for index, (name, source) in enumerate(sources.items()):
             write = _WriteParts(folder, names, None if partition is not None else index, partition, storage)
             elements = pipeline | f"Read[{name}]" >> source.batches
-            result = os.path.join(folder, f"{index}-{_RESULT}")
+            result = filesystem.join(folder, f"{index}-{_RESULT}")
             parts = elements | f"WriteParts[{name}]" >> beam.ParDo(write)
             rows = elements | f"Rows[{name}]" >> beam.Map(_rows_in) | f"Count[{name}]" >> beam.CombineGlobally(sum)
             once = pipeline | f"Once[{name}]" >> beam.Create([None])
             sides = beam.pvalue.AsList(parts), beam.pvalue.AsIter(rows)
             _ = once | f"Result[{name}]" >> beam.Map(_write_result, result, *sides)
-    results = [_read_result(os.path.join(folder, f"{index}-{_RESULT}")) for index in range(len(sources))]
+    results = [_read_result(filesystem.join(folder, f"{index}-{_RESULT}")) for index in range(len(sources))]
     written = _publish(examples, names, [part for result in results for part in result["parts"]], storage)
     context.report_rows(sum(written.values()))
     ingest.check_rows(sum(result["rows"] for result in results), written)
@@ -152,10 +151,10 @@ class _WriteParts(beam.DoFn):
 
         rows = make_rows(item, self._storage.payload, "the Beam source")
         if not self._writers:
-            bundle = os.path.join(self._folder, uuid.uuid4().hex)
+            bundle = filesystem.join(self._folder, uuid.uuid4().hex)
             self._writers = [
                 self._stack.enter_context(
-                    examples_io.ExamplesWriter(os.path.join(bundle, name), file_format=self._storage.file_format)
+                    examples_io.ExamplesWriter(filesystem.join(bundle, name), file_format=self._storage.file_format)
                 )
                 for name in self._names
             ]
