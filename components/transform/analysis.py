@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import apache_beam as beam
@@ -18,17 +18,21 @@ from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io
 from mlops_tfx import filesystem
 from mlops_tfx.components.transform import tensors
 from mlops_tfx.components.transform.cache_files import write_cache
+from mlops_tfx.components.transform.datasets import (
+    Dataset,
+    Reading,
+    cached_datasets_limit,
+    choose_cached,
+    code_digest,
+    has_partial,
+    make_keys,
+)
+from mlops_tfx.components.transform.reading import ReadDataset
 from mlops_tfx.errors import DataError, UserCodeError
-from mlops_tfx.io.beam_examples import ReadExamples
 from mlops_tfx.io.examples import read_batches
 
 if TYPE_CHECKING:
-    from mlops_tfx.artifacts import Examples
-
-# Every cached analyzer of every dataset adds about ten stages to the pipeline; TFX has the same limit.
-_MAX_STAGES = 20_000
-_STAGES_PER_CACHED_ANALYZER = 10
-
+    from mlops_tfx.statistics.settings import Settings
 
 # How tensorflow_transform words an error of the graph; the batch's whole content follows.
 _GRAPH_ERROR = re.compile(r'An error occurred while trying to apply the transformation: "(.*?)"\.\s+Batch', re.DOTALL)
@@ -55,24 +59,6 @@ class Cache:
 
 
 @dataclass(frozen=True)
-class Dataset:
-    """One split of one artifact: the unit in which analyzer results are cached, by content."""
-
-    examples: Examples
-    split: str
-
-    @property
-    def where(self) -> str:
-        """Names the dataset in errors."""
-        return self.examples.path(self.split)
-
-    def key(self, cached: bool) -> Any:
-        """The dataset's name in the analyzer cache: two datasets with equal bytes have the same."""
-        name = filesystem.digest(self.where) if cached else self.where
-        return analyzer_cache.DatasetKey(f"{self.split}-{name}", is_cached=cached)
-
-
-@dataclass(frozen=True)
 class Analysis:
     """One analysis.
 
@@ -83,6 +69,8 @@ class Analysis:
         columns: features to read; more than the analyzers need if statistics are made of the same batches.
         datasets: what to analyze.
         compat_v1: whether to trace a TF 1 graph.
+        settings: what statistics of the raw data to compute while it is read; None for none.
+        opaque_code: digests of the user's code, if the graph calls code that it does not contain.
     """
 
     function: Callable[[Any], Any]
@@ -91,45 +79,63 @@ class Analysis:
     columns: tuple[str, ...]
     datasets: tuple[Dataset, ...]
     compat_v1: bool
+    settings: Settings | None = None
+    opaque_code: Mapping[str, str] = field(default_factory=dict)
 
     def add_to(
-        self,
-        pipeline: beam.Pipeline,
-        graph_uri: str,
-        temp_dir: str,
-        cache: Cache | None,
-        read_all: bool,
-    ) -> beam.PCollection | None:
+        self, pipeline: beam.Pipeline, graph_uri: str, temp_dir: str, cache: Cache | None, read_all: bool
+    ) -> tuple[Reading, beam.PCollection | None]:
         """Adds the analysis to a Beam pipeline.
 
         Args:
             pipeline: the pipeline.
             graph_uri: the folder for the transform graph.
-            temp_dir: a folder for intermediate graphs.
+            temp_dir: a folder for intermediate graphs and tallies.
             cache: where analyzer results are cached; None for no cache.
             read_all: whether all batches are wanted, even those that the analysis need not read.
 
         Returns:
-            The raw batches, if ``read_all``.
+            What is read; and the raw batches, if ``read_all``.
         """
-        keys = self._keys(cached=cache is not None)
+        keys = make_keys(self.datasets, code_digest(self.schema, self.shape.analyze_columns, self.opaque_code))
+        earlier = None if cache is None else cache.read_from
         # Without use_deep_copy_optimization: in TFT 1.16 it fails on newer Beams once analyzers build on analyzers.
         with tft_beam.Context(temp_dir=temp_dir, force_tf_compat_v1=self.compat_v1):
             known = self._known_results(pipeline, cache, list(keys))
             needed = self._needed(list(keys), known)
-            batches = {
-                key: self._read(pipeline, index, dataset)
-                for index, (key, dataset) in enumerate(keys.items())
-                if read_all or key in needed
-            }
-            data = {key: batches[key] if key in needed else None for key in keys}
+            read = {key for key in keys if read_all or key in needed or not has_partial(earlier, key, self.settings)}
+            reading = Reading(keys, read, os.path.join(temp_dir, "tallies"), self.settings, earlier)
+            batches = {key: self._read(pipeline, index, reading, key) for index, key in enumerate(keys) if key in read}
+            data = self._data(pipeline, {key: batches.get(key) if key in needed else None for key in keys}, known)
             config = tensors.adapter_config(self.schema, self.columns)
             analyze = tft_beam.AnalyzeDatasetWithCache(self.function, pipeline=pipeline)
             transform_fn, results = (data, known, config) | "Analyze" >> analyze
             _ = transform_fn | "WriteTransformFn" >> tft_beam.WriteTransformFn(graph_uri)
             if cache is not None:
                 self._write_cache(pipeline, cache, results, list(keys))
-        return tuple(batches.values()) | "Flatten" >> beam.Flatten(pipeline=pipeline) if read_all else None
+        flat = tuple(batches.values()) | "Flatten" >> beam.Flatten(pipeline=pipeline) if read_all else None
+        return reading, flat
+
+    def _data(
+        self, pipeline: beam.Pipeline, batches: Mapping[Any, beam.PCollection | None], known: Any
+    ) -> dict[Any, beam.PCollection | None]:
+        """What TensorFlow Transform gets: datasets that take part in the cache, and all others as one."""
+        cached = () if known is None else choose_cached(list(batches), known, lambda: self._limit(list(batches)))
+        data = {key: batches[key] for key in cached}
+        if len(data) == len(batches):
+            return data
+        rest = [found for key, found in batches.items() if key not in data and found is not None]
+        alone = analyzer_cache.DatasetKey("uncached", is_cached=False)
+        data[alone] = tuple(rest) | "FlattenUncached" >> beam.Flatten(pipeline=pipeline) if rest else None
+        return data
+
+    def _limit(self, keys: Sequence[Any]) -> int:
+        return cached_datasets_limit(len(self._entry_keys(keys)), self.settings is not None)
+
+    def _entry_keys(self, keys: Sequence[Any]) -> Any:
+        specs = tensors.type_specs(self.schema)
+        build = tft_beam.analysis_graph_builder
+        return build.get_analysis_cache_entry_keys(self.function, specs, keys, self.compat_v1)
 
     def check_rows(self) -> None:
         """Raises DataError if there is nothing to learn from: without rows, means and quantiles are undefined."""
@@ -147,36 +153,17 @@ class Analysis:
         metadata = dataset_metadata.DatasetMetadata(self.schema)
         metadata_io.write_metadata(metadata, os.path.join(graph_uri, tft.TFTransformOutput.RAW_METADATA_DIR))
 
-    def cacheable(self) -> bool:
-        """Whether caching would keep the pipeline at a size that runners can handle."""
-        stages = self.shape.analyzers * len(self.datasets) * _STAGES_PER_CACHED_ANALYZER
-        return stages <= _MAX_STAGES
-
-    def _keys(self, cached: bool) -> dict[Any, Dataset]:
-        # Datasets with equal bytes share a key, and are both read.
-        keys: dict[Any, Dataset] = {}
-        for dataset in self.datasets:
-            key = dataset.key(cached)
-            while key in keys:
-                key = key._replace(key=f"{key.key}-again")
-            keys[key] = dataset
-        return keys
-
-    def _read(self, pipeline: beam.Pipeline, index: int, dataset: Dataset) -> beam.PCollection:
-        raw = tensors.RawBatches.of(tensors.adapter_config(self.schema, self.columns))
-        read = ReadExamples(dataset.examples, dataset.split, schema=tensors.project(self.schema, self.columns))
-        check = beam.Map(raw.check, dataset.where)
-        return pipeline | f"Read[{index}]" >> read | f"Check[{index}]" >> check
+    def _read(self, pipeline: beam.Pipeline, index: int, reading: Reading, key: Any) -> beam.PCollection:
+        schema = tensors.project(self.schema, self.columns)
+        read = ReadDataset(reading.keys[key], schema, reading.tally_folder(key), self.settings)
+        return pipeline | f"Read[{index}]" >> read
 
     def _known_results(self, pipeline: beam.Pipeline, cache: Cache | None, keys: Sequence[Any]) -> Any:
         if cache is None:
             return None
         if cache.read_from is None:
             return {}
-        specs = tensors.type_specs(self.schema)
-        entries = tft_beam.analysis_graph_builder.get_analysis_cache_entry_keys(
-            self.function, specs, keys, self.compat_v1
-        )
+        entries = self._entry_keys(keys)
         return pipeline | "ReadCache" >> analyzer_cache.ReadAnalysisCacheFromFS(
             cache.read_from, keys, cache_entry_keys=entries
         )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,10 +15,14 @@ from apache_beam.utils.shared import Shared
 
 from mlops_tfx import filesystem
 from mlops_tfx.components.transform.saved_graph import SavedGraph
+from mlops_tfx.components.transform.tallies import Tallying
+from mlops_tfx.errors import DataError
 from mlops_tfx.io.examples import ExamplesWriter, Shard, list_shards
+from mlops_tfx.statistics.compute import Computation
 
 if TYPE_CHECKING:
     from mlops_tfx.artifacts import Examples
+    from mlops_tfx.statistics.settings import Settings
 
 _PREFIX = "transformed_examples"
 
@@ -48,40 +53,85 @@ def publish_pieces(pieces: Sequence[Piece], folder: str) -> None:
         filesystem.remove_tree(subfolder)
 
 
-class TransformPieces(beam.DoFn):
-    """Reads, transforms and writes shards; its outputs are the transformed batches.
+@dataclass(frozen=True)
+class Application:
+    """How pieces are transformed; plain data, for any process.
 
-    Args:
+    Attributes:
         graph_uri: the transform graph.
         columns: the raw features that the graph needs.
         file_format: ``tfrecords_gzip`` or ``parquet``.
+        tallies: the folder for the tally of every piece.
+        settings: what statistics of the transformed rows to compute; None for none.
     """
 
-    ROWS = "transformed_rows"
+    graph_uri: str
+    columns: tuple[str, ...]
+    file_format: str
+    tallies: str
+    settings: Settings | None
 
-    def __init__(self, graph_uri: str, columns: Sequence[str], file_format: str) -> None:
+    def load(self) -> SavedGraph:
+        """Loads the graph; threads may share it."""
+        return SavedGraph(self.graph_uri, self.columns)
+
+    def transform(self, graph: SavedGraph, number: int, piece: Piece) -> Iterator[pa.RecordBatch]:
+        """Reads, transforms and writes one piece; yields the transformed batches, and writes a tally in the end."""
+        keep = piece.folder is not None
+        writer = ExamplesWriter(piece.folder or "", _PREFIX, self.file_format) if keep else None
+        tally = Tallying(None if self.settings is None else Computation(self.settings), piece.shard.uri)
+        read = 0
+        with writer or nullcontext():
+            for batch in graph.read(piece.shard):
+                transformed = graph.transform(batch, piece.shard.uri)
+                read += batch.num_rows
+                if writer is not None:
+                    writer.write(transformed)
+                tally.add(transformed)
+                yield transformed
+        written = read if writer is None else writer.rows
+        if not read == tally.rows == written:
+            raise DataError(f"{piece.shard.uri}: {read} rows were read, {tally.rows} transformed, {written} written")
+        tally.write(self.tallies, number)
+
+
+def transform_here(application: Application, pieces: Sequence[Piece], threads: int) -> None:
+    """Transforms all pieces in threads of this process: reading, the graph, encoding and writing leave Python's lock.
+
+    Raises:
+        DataError, UserCodeError: of the first piece that failed.
+    """
+    graph = application.load()
+
+    def work(numbered: tuple[int, Piece]) -> None:
+        for _ in application.transform(graph, *numbered):
+            pass
+
+    pool = ThreadPoolExecutor(max(1, min(threads, len(pieces))), thread_name_prefix="transform")
+    try:
+        for _ in pool.map(work, enumerate(pieces)):
+            pass
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+class TransformPieces(beam.DoFn):
+    """Transforms numbered pieces on Beam's workers; its outputs are the transformed batches."""
+
+    def __init__(self, application: Application) -> None:
         super().__init__()
-        self._graph_uri = graph_uri
-        self._columns = tuple(columns)
-        self._file_format = file_format
+        self._application = application
         self._shared = Shared()  # threads of one process share the graph
-        self._rows = beam.metrics.Metrics.counter("mlops_tfx", self.ROWS)
 
     def setup(self) -> None:
         """Loads the graph."""
-        self._graph = self._shared.acquire(lambda: SavedGraph(self._graph_uri, self._columns))
+        self._graph = self._shared.acquire(self._application.load)
 
-    def process(self, piece: Piece) -> Iterator[pa.RecordBatch]:
+    def process(self, numbered: tuple[int, Iterable[Piece]]) -> Iterator[pa.RecordBatch]:
         """Transforms one piece."""
-        keep = piece.folder is not None
-        writer = ExamplesWriter(piece.folder or "", _PREFIX, self._file_format) if keep else None
-        with writer or nullcontext():
-            for batch in self._graph.read(piece.shard):
-                transformed = self._graph.transform(batch, piece.shard.uri)
-                if writer is not None:
-                    writer.write(transformed)
-                self._rows.inc(transformed.num_rows)
-                yield transformed
+        number, pieces = numbered
+        for piece in pieces:
+            yield from self._application.transform(self._graph, number, piece)
 
 
 class _Nothing:
@@ -97,20 +147,9 @@ def release_graph() -> None:
     Shared().acquire(_Nothing)
 
 
-def transform_pieces(pipeline: beam.Pipeline, pieces: Sequence[Piece], do_fn: TransformPieces) -> beam.PCollection:
+def transform_pieces(pipeline: beam.Pipeline, pieces: Sequence[Piece], application: Application) -> beam.PCollection:
     """Adds the second pass to a pipeline and returns the transformed batches."""
     # Grouping by number spreads the pieces over the workers, like Reshuffle, but in an order that is always the same.
-    spread = (
-        pipeline | "Pieces" >> beam.Create(list(enumerate(pieces)), reshuffle=False) | "Spread" >> beam.GroupByKey()
-    )
-    return (
-        spread
-        | "Piece" >> beam.FlatMapTuple(lambda number, group: group)
-        | "Transform" >> beam.ParDo(do_fn).with_output_types(pa.RecordBatch)
-    )
-
-
-def count_rows(pipeline: beam.Pipeline) -> int:
-    """Returns the rows that a finished pipeline transformed, as far as its runner counts."""
-    found = pipeline.result.metrics().query(beam.metrics.MetricsFilter().with_name(TransformPieces.ROWS))
-    return sum(counter.committed or counter.attempted for counter in found["counters"])
+    numbered = pipeline | "Pieces" >> beam.Create(list(enumerate(pieces)), reshuffle=False)
+    transform = beam.ParDo(TransformPieces(application)).with_output_types(pa.RecordBatch)
+    return numbered | "Spread" >> beam.GroupByKey() | "Transform" >> transform

@@ -13,9 +13,12 @@ from mlops_tfx.components.transform.preprocessing import custom_arguments
 from mlops_tfx.errors import UserCodeError
 from mlops_tfx.execution.user_code import user_code
 from mlops_tfx.io import protos
+from mlops_tfx.statistics.compute import Computation
+from mlops_tfx.statistics.settings import Settings
 
 if TYPE_CHECKING:
     from mlops_tfx.components.transform.stats_type import StatsType
+    from mlops_tfx.statistics.compute import Partial
 
 Updater = Callable[..., Any]
 
@@ -56,6 +59,18 @@ def make_options(
             "return the options"
         )
     return updated
+
+
+def direct_settings(options: Any) -> Settings | None:
+    """What `mlops_tfx.statistics` needs to compute these statistics; None if only a Beam pipeline of TFDV's can."""
+    plain = not (options.generators or options.experimental_slice_functions)
+    settings = Settings.of(options) if plain else None
+    return None if settings is None or Computation(settings).transforms else settings
+
+
+def write_merged(computation: Computation, partial: Partial, folder: str) -> None:
+    """Writes finished statistics to ``{folder}/FeatureStats.pb``."""
+    _write(computation.statistics(partial), os.path.join(folder, protos.STATISTICS_FILE))
 
 
 def write_statistics(batches: beam.PCollection, options: Any, folder: str) -> None:

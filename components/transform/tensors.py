@@ -25,11 +25,13 @@ class FunctionShape:
         analyze_columns: features that analyzers read, in the schema's order.
         transform_columns: features that the outputs are computed from, in the schema's order.
         analyzers: how many results analyzers have to give; 0: no data need be read.
+        opaque: whether the graph calls Python code, which it does not contain.
     """
 
     analyze_columns: tuple[str, ...]
     transform_columns: tuple[str, ...]
     analyzers: int
+    opaque: bool = False
 
 
 def adapter_config(schema: Any, columns: Collection[str] | None = None) -> TensorAdapterConfig:
@@ -56,16 +58,22 @@ def project(schema: Any, columns: Collection[str]) -> Any:
 def inspect_function(function: Callable[[Any], Any], specs: Mapping[str, Any], compat_v1: bool) -> FunctionShape:
     """Traces preprocessing_fn, before any data is read, so that mistakes in it come to light first."""
     counts: list[int] = []
+    opaque: list[bool] = []
 
     def counting(inputs: Any) -> Any:
         outputs = function(inputs)
         counts.append(len(tf.compat.v1.get_default_graph().get_collection(analyzer_nodes.TENSOR_REPLACEMENTS)))
+        opaque.append(any(_calls_python(operation) for operation in tf.compat.v1.get_default_graph().get_operations()))
         return outputs
 
     analyze = tft.get_analyze_input_columns(counting, specs, force_tf_compat_v1=compat_v1)
     transform = tft.get_transform_input_columns(counting, specs, force_tf_compat_v1=compat_v1)
     ordered = [tuple(name for name in specs if name in names) for names in (analyze, transform)]
-    return FunctionShape(ordered[0], ordered[1], counts[0])
+    return FunctionShape(ordered[0], ordered[1], counts[0], any(opaque))
+
+
+def _calls_python(operation: Any) -> bool:
+    return operation.type in ("PyFunc", "PyFuncStateless", "EagerPyFunc")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -15,13 +16,15 @@ from mlops_tfx.artifacts import (
     TransformCache,
     TransformGraph,
 )
-from mlops_tfx.component import Component, Input, Inputs, OptionalInput, Output
+from mlops_tfx.component import Component, Input, Inputs, OptionalInput, Output, Outputs
+from mlops_tfx.components.transform.outputs import Target, check_payload, describe
 from mlops_tfx.components.transform.splits import EMPTY_ANALYZE, Splits, resolve_splits
 from mlops_tfx.components.transform.stats_type import StatsType
 from mlops_tfx.config import SplitsConfig
 
 if TYPE_CHECKING:
-    from mlops_tfx.components.transform.analysis import Analysis, Cache
+    from mlops_tfx.components.transform.analysis import Cache
+    from mlops_tfx.components.transform.datasets import Reading
     from mlops_tfx.components.transform.preprocessing import PreprocessingFn
     from mlops_tfx.components.transform.tensors import FunctionShape
 
@@ -60,7 +63,8 @@ class Transform(Component):
 
     Outputs:
         transform_graph: for ``tft.TFTransformOutput``.
-        transformed_examples: ``Split-{name}/transformed_examples-*``, in the payload format of the input.
+        transformed_examples: one artifact per input artifact, with its span and version:
+            ``Split-{name}/transformed_examples-*``, in the payload format of the input.
         updated_analyzer_cache: what the analyzers found, by content of the data.
         pre_transform_schema, pre_transform_stats: of the analyzed splits, before the transformation.
         post_transform_schema, post_transform_stats, post_transform_anomalies: of the transformed splits, after it.
@@ -82,7 +86,7 @@ class Transform(Component):
     stats_options_updater_fn: str | Callable[..., Any] | None = None
 
     transform_graph = Output(TransformGraph)
-    transformed_examples = Output(Examples)
+    transformed_examples = Outputs(Examples)
     updated_analyzer_cache = Output(TransformCache)
     pre_transform_schema = Output(Schema)
     pre_transform_stats = Output(ExampleStatistics)
@@ -128,10 +132,11 @@ class Transform(Component):
         from mlops_tfx.components.transform.preprocessing import PreprocessingFn
         from mlops_tfx.execution.user_code import load_function
         from mlops_tfx.io import protos
-        from mlops_tfx.io.examples import file_format_of
+        from mlops_tfx.io.examples import file_format_of, payload_of
 
         splits = resolve_splits(self.examples, self.splits_config)
         file_format = file_format_of(self.examples)
+        check_payload(payload_of(self.examples))
         user_function = load_function(self.module_file, self.preprocessing_fn, "preprocessing_fn")
         function = PreprocessingFn(user_function, self.custom_config)
         schema = protos.read_schema(os.path.join(self.schema.uri, protos.SCHEMA_FILE))
@@ -143,67 +148,95 @@ class Transform(Component):
 
     def _analyze(self, function: PreprocessingFn, schema: Any, shape: FunctionShape, splits: Splits) -> None:
         from mlops_tfx.components.transform import statistics
-        from mlops_tfx.components.transform.analysis import Analysis, Dataset, graph_errors
+        from mlops_tfx.components.transform.analysis import Analysis, graph_errors
+        from mlops_tfx.components.transform.datasets import Dataset
+        from mlops_tfx.statistics.compute import Computation
 
-        with_statistics = not self.disable_statistics
-        used = {*shape.analyze_columns, *(shape.transform_columns if with_statistics else ())}
+        options = None if self.disable_statistics else self._pre_options(schema)
+        settings = None if options is None else statistics.direct_settings(options)
+        through_beam = options is not None and settings is None
+        used = {*shape.analyze_columns, *(shape.transform_columns if options is not None else ())}
         columns = tuple(feature.name for feature in schema.feature if feature.name in used)
-        datasets = tuple(Dataset(artifact, split) for split in splits.analyze for artifact in self.examples)
-        analysis = Analysis(function, schema, shape, columns, datasets, self.force_tf_compat_v1)
-        graph = self.transform_graph.uri
+        datasets = tuple(
+            Dataset(artifact, split, index) for split in splits.analyze for index, artifact in enumerate(self.examples)
+        )
+        opaque = self.cache_ingredients() if shape.opaque else {}
+        analysis = Analysis(
+            function, schema, shape, columns, datasets, self.force_tf_compat_v1, settings if columns else None, opaque
+        )
+        graph, cache = self.transform_graph.uri, self._cache()
         analysis.check_rows()
         with graph_errors(), self.context.beam_pipeline() as pipeline:
-            batches = analysis.add_to(pipeline, graph, self.context.temp_dir, self._cache(analysis), with_statistics)
+            reading, batches = analysis.add_to(pipeline, graph, self.context.temp_dir, cache, through_beam)
             if batches is not None:
-                options = statistics.make_options(
-                    StatsType.PRE_TRANSFORM, schema, self._stats_updater(), self.custom_config
-                )
-                statistics.write_schema(options, self.pre_transform_schema.uri)
                 statistics.write_statistics(batches, options, self.pre_transform_stats.uri)
         analysis.write_raw_metadata(graph)
+        self._report_reading(reading)
+        if options is not None:
+            statistics.write_schema(options, self.pre_transform_schema.uri)
+        if settings is not None:
+            computation = Computation(settings)
+            partial = reading.statistics(computation, None if cache is None else cache.write_to)
+            statistics.write_merged(computation, partial, self.pre_transform_stats.uri)
+
+    def _report_reading(self, reading: Reading) -> None:
+        rows = reading.rows()
+        self.transform_graph.custom_properties["rows_read_to_analyze"] = json.dumps(rows)
+        for label, count in rows.items():
+            self.context.log(f"{label}: {count:,} rows read to analyze" if count else f"{label}: known from the cache")
 
     def _transform(self, shape: FunctionShape, splits: Splits, file_format: str) -> None:
         from mlops_tfx.components.transform import application, statistics
+        from mlops_tfx.components.transform.tallies import read_tallies
+        from mlops_tfx.execution.beam import names_a_runner
+        from mlops_tfx.statistics.compute import Computation
 
-        pieces = {
-            split: application.list_pieces(self.examples, split, self._split_folder(split))
+        results = self.transformed_examples.make(len(self.examples)) if self.materialize else []
+        targets = [
+            Target(artifact, results[index] if results else None, split)
+            for index, artifact in enumerate(self.examples)
             for split in splits.transform
-        }
-        do_fn = application.TransformPieces(self.transform_graph.uri, shape.transform_columns, file_format)
+        ]
+        pieces = [application.list_pieces([t.examples], t.split, t.folder) for t in targets]
+        every = [piece for row in pieces for piece in row]
         options = None if self.disable_statistics else self._post_options()
-        with self.context.beam_pipeline() as pipeline:
-            batches = application.transform_pieces(pipeline, [piece for row in pieces.values() for piece in row], do_fn)
-            if options is not None:
-                statistics.write_statistics(batches, options, self.post_transform_stats.uri)
-        application.release_graph()
-        self.context.report_rows(application.count_rows(pipeline))
+        settings = None if options is None else statistics.direct_settings(options)
+        tallies = os.path.join(self.context.temp_dir, "transformed")
+        how = application.Application(self.transform_graph.uri, shape.transform_columns, file_format, tallies, settings)
+        if names_a_runner(self.context.beam_pipeline_args) or (options is not None and settings is None):
+            with self.context.beam_pipeline() as pipeline:
+                batches = application.transform_pieces(pipeline, every, how)
+                if options is not None and settings is None:
+                    statistics.write_statistics(batches, options, self.post_transform_stats.uri)
+            application.release_graph()
+        else:
+            application.transform_here(how, every, len(os.sched_getaffinity(0)))
+        found = list(read_tallies(tallies, len(every)))
+        self.context.report_rows(sum(tally.rows for tally in found))
+        if settings is not None:
+            computation = Computation(settings)
+            partial = computation.merge(tally.partial for tally in found if tally.partial is not None)
+            statistics.write_merged(computation, partial, self.post_transform_stats.uri)
         if options is not None:
             statistics.write_schema(options, self.post_transform_schema.uri)
             statistics.write_anomalies(self.post_transform_stats.uri, options.schema, self.post_transform_anomalies.uri)
-        if self.materialize:
-            for split, row in pieces.items():
-                application.publish_pieces(row, os.path.join(self.transformed_examples.uri, f"Split-{split}"))
-            self._describe_examples(splits, file_format)
+        for target, row in zip(targets, pieces, strict=True):
+            if target.folder is not None:
+                application.publish_pieces(row, target.folder)
+        for source, result in zip(self.examples, results, strict=False):
+            describe(source, result, splits.transform, file_format)
 
-    def _split_folder(self, split: str) -> str | None:
-        return os.path.join(self.transformed_examples.uri, f"Split-{split}") if self.materialize else None
+    def _pre_options(self, schema: Any) -> Any:
+        from mlops_tfx.components.transform import statistics
 
-    def _describe_examples(self, splits: Splits, file_format: str) -> None:
-        from mlops_tfx.io.examples import PAYLOADS_BY_FORMAT
+        return statistics.make_options(StatsType.PRE_TRANSFORM, schema, self._stats_updater(), self.custom_config)
 
-        self.transformed_examples.splits = list(splits.transform)
-        self.transformed_examples.custom_properties["payload_format"] = PAYLOADS_BY_FORMAT[file_format]
-        self.transformed_examples.custom_properties["file_format"] = file_format
-
-    def _cache(self, analysis: Analysis) -> Cache | None:
+    def _cache(self) -> Cache | None:
         from mlops_tfx.components.transform.analysis import Cache
 
         if self.disable_analyzer_cache:
             return None
         filesystem.makedirs(self.updated_analyzer_cache.uri)
-        if not analysis.cacheable():
-            self.context.log("too many analyzers and datasets for the analyzer cache: analyzing without it")
-            return None
         earlier = self.analyzer_cache
         return Cache(None if earlier is None else earlier.uri, self.updated_analyzer_cache.uri)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -74,25 +75,21 @@ class Computation:
         Raises:
             DataError: TFDV cannot take the data, such as a feature with two types; ``where`` names the shard.
         """
-        result, buffer = Partial(), _Buffer(self._least_rows)
-        try:
-            for batch in batches:
-                result.rows += batch.num_rows
-                result.columns.update(batch.schema.names)
-                for key, part in self.sliced(batch):
-                    self._add_all(result, buffer.add(key, part))
-            self._add_all(result, buffer.rest())
-        except MlopsTfxError:
-            raise
-        except (ValueError, TypeError, KeyError) as error:
-            raise DataError(f"{where}: statistics cannot be computed: {error}") from error
-        return self._compact(result)
+        growing = self.start(where)
+        for batch in batches:
+            growing.add(batch)
+        return growing.finish()
+
+    def start(self, where: str = "") -> GrowingPartial:
+        """The same for those who have batches one at a time."""
+        return GrowingPartial(self, _Buffer(self._least_rows), where)
 
     def sliced(self, batch: pa.RecordBatch) -> Iterator[slicing.SlicedBatch]:
         """The sampled rows of a batch, of the features that are looked at, by slice."""
         return self._slicer(select(sample_rows(batch, self.settings.sample_rate), self.options.feature_allowlist))
 
-    def _add_all(self, result: Partial, batches: Iterable[slicing.SlicedBatch]) -> None:
+    def add_all(self, result: Partial, batches: Iterable[slicing.SlicedBatch]) -> None:
+        """Adds batches of slices to a partial."""
         for key, batch in batches:
             if key not in result.slices:
                 result.slices[key] = [generator.create_accumulator() for generator in self._generators]
@@ -121,7 +118,7 @@ class Computation:
                 f"statistics of several files cannot be merged: {error} Expected one type per feature in all files"
             ) from error
 
-    def _compact(self, partial: Partial) -> Partial:
+    def compact(self, partial: Partial) -> Partial:
         """Makes a partial small. Always done, so that all modes merge the same sketches."""
         for key, accumulators in partial.slices.items():
             pairs = zip(self._generators, accumulators, strict=True)
@@ -148,6 +145,39 @@ class Computation:
             dataset.name = key or ""
             result.datasets.append(dataset)
         return result
+
+
+class GrowingPartial:
+    """The partial of a shard that is being read; made by `Computation.start`."""
+
+    def __init__(self, computation: Computation, buffer: _Buffer, where: str) -> None:
+        self._computation = computation
+        self._buffer = buffer
+        self._where = where
+        self._result = Partial()
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Adds rows. Raises DataError if TFDV cannot take them."""
+        self._result.rows += batch.num_rows
+        self._result.columns.update(batch.schema.names)
+        with self._data_errors():
+            for key, part in self._computation.sliced(batch):
+                self._computation.add_all(self._result, self._buffer.add(key, part))
+
+    def finish(self) -> Partial:
+        """Returns the partial of all rows added; nothing can be added afterwards. Raises DataError as `add` does."""
+        with self._data_errors():
+            self._computation.add_all(self._result, self._buffer.rest())
+        return self._computation.compact(self._result)
+
+    @contextmanager
+    def _data_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except MlopsTfxError:
+            raise
+        except (ValueError, TypeError, KeyError) as error:
+            raise DataError(f"{self._where}: statistics cannot be computed: {error}") from error
 
 
 class _Buffer:

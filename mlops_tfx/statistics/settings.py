@@ -49,3 +49,19 @@ class Settings:
         )
         lists = {name: tuple(map(str, fields[name])) for name in ("slice_functions", "generators")}
         return cls(**{**fields, "slices": slices, **lists})
+
+    @classmethod
+    def of(cls, options: Any) -> Settings:
+        """The settings that a ``tfdv.StatsOptions`` stands for.
+
+        TFDV would sample whole batches, at random: far too coarse, and different in every run. Here rows are sampled.
+
+        Raises:
+            ValueError: the options hold Python objects (generators, slice functions), which are no plain data.
+        """
+        options = type(options).from_json(options.to_json())
+        rate, semantic = options.sample_rate, bool(options.enable_semantic_domain_stats)
+        semantic_rate = options.semantic_domain_stats_sample_rate
+        options.sample_rate = options.semantic_domain_stats_sample_rate = None
+        options.enable_semantic_domain_stats = False
+        return cls(options.to_json(), rate or 1.0, semantic, (semantic_rate or 1.0) if semantic else 1.0)

@@ -49,9 +49,18 @@ def run_transform(
     inputs: Mapping[str, Artifact] | None = None,
     **kw: Any,
 ) -> dict[str, Artifact]:
-    """Runs Transform and returns its outputs by name."""
+    """Runs Transform and returns its outputs by name, the first artifact of each."""
     outputs = run_component(Transform(**kw), {"examples": examples, "schema": schema, **(inputs or {})}, root)
     return {key: artifacts[0] for key, artifacts in outputs.items()}
+
+
+def transformed_artifacts(examples: Artifact, count: int) -> list[Examples]:
+    """All of the ``count`` transformed artifacts of which this is the first: they lie side by side."""
+    assert isinstance(examples, Examples)
+    artifacts = [Examples(os.path.join(os.path.dirname(examples.uri), str(index))) for index in range(count)]
+    for artifact in artifacts:
+        artifact.splits = list(examples.splits)
+    return artifacts
 
 
 def read_frame(examples: Artifact, split: str) -> pd.DataFrame:

@@ -283,3 +283,11 @@ def test_a_column_of_another_type_than_the_schema_says(tmp_path: Path, schema: S
     examples = examples_of(tmp_path / "data", train=frame)
     text = fails(DataError, examples, schema, tmp_path, preprocessing_fn=lambda inputs: {"x": inputs["distance"]})
     assert "distance" in text and "data_tfrecord-00000-of-00001.gz" in text
+
+
+@pytest.mark.parametrize("payload", ["FORMAT_PROTO", "FORMAT_TF_SEQUENCE_EXAMPLE"])
+def test_a_payload_without_features_by_name(examples: Examples, schema: Schema, tmp_path: Path, payload: str) -> None:
+    other = Examples(examples.uri, custom_properties={"payload_format": payload, "file_format": "tfrecords_gzip"})
+    other.splits = ["train", "eval"]
+    with pytest.raises(DataError, match=f"received payload_format='{payload}'; convert records"):
+        run_transform(other, schema, tmp_path, preprocessing_fn=lambda inputs: inputs)

@@ -19,6 +19,7 @@ from tests.unit.components.transform.cases import (
     flights_frame,
     read_frame,
     run_transform,
+    transformed_artifacts,
     write_schema,
 )
 
@@ -43,7 +44,11 @@ class Run:
         return self.outputs[key].uri
 
     def transformed(self, split: str) -> pd.DataFrame:
-        return read_frame(self.outputs["transformed_examples"], split)
+        return pd.concat([read_frame(artifact, split) for artifact in self.artifacts], ignore_index=True)
+
+    @property
+    def artifacts(self) -> list[Examples]:
+        return transformed_artifacts(self.outputs["transformed_examples"], 2)
 
 
 @pytest.fixture(scope="module")
@@ -136,9 +141,7 @@ def raw_examples(run: Run, split: str) -> list[bytes]:
 
 
 def transformed_records(run: Run, split: str) -> list[bytes]:
-    examples = run.outputs["transformed_examples"]
-    assert isinstance(examples, Examples)
-    return records(examples.path(split))
+    return [record for artifact in run.artifacts for record in records(artifact.path(split))]
 
 
 def records(folder: str) -> list[bytes]:
@@ -152,15 +155,14 @@ def test_files_are_tfx_s(run: Run) -> None:
     assert {os.path.dirname(path) for path in files_below(run.uri("transform_graph"))} == {
         "metadata", "transform_fn", "transform_fn/assets", "transform_fn/variables", "transformed_metadata",
     }  # fmt: skip
-    shards = {
-        split: sum(len(os.listdir(artifact.path(split))) for artifact in run.inputs[0]) for split in ("eval", "train")
-    }
-    assert min(shards.values()) > 2
-    assert files_below(run.uri("transformed_examples")) == [
-        f"Split-{split}/transformed_examples-{index:05d}-of-{count:05d}.gz"
-        for split, count in shards.items()
-        for index in range(count)
-    ]
+    for source, result in zip(run.inputs[0], run.artifacts, strict=True):
+        shards = {split: len(os.listdir(source.path(split))) for split in ("eval", "train")}
+        assert min(shards.values()) >= 2
+        assert files_below(result.uri) == [
+            f"Split-{split}/transformed_examples-{index:05d}-of-{count:05d}.gz"
+            for split, count in shards.items()
+            for index in range(count)
+        ]
     for key, name in (
         ("pre_transform_schema", "schema.pbtxt"),
         ("pre_transform_stats", "FeatureStats.pb"),
