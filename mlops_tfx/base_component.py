@@ -31,7 +31,7 @@ from typing import Any, ClassVar, get_args, get_origin
 from typing_extensions import dataclass_transform
 
 from mlops_tfx.artifacts import Artifact
-from mlops_tfx.channel import BaseChannel
+from mlops_tfx.channel import BaseChannel, UnionChannel
 from mlops_tfx.errors import did_you_mean
 from mlops_tfx.node import Node
 from mlops_tfx.ports import InputPort, OutputArtifacts, OutputPort, Port
@@ -180,7 +180,7 @@ class Component(Node):
         if problem:
             self.problems.append(problem)
         else:
-            self._inputs[port.name] = value
+            self._inputs[port.name] = UnionChannel(value) if isinstance(value, list | tuple) else value
 
     def port_value(self, port: Port[Any]) -> Any:
         """What reading a port gives: a channel while wiring, artifacts while running. Called by the port."""
@@ -204,6 +204,11 @@ class Component(Node):
 def _wiring_problem(port: InputPort[Any], value: Any) -> str | None:
     expected = port.artifact_type
     where = f"input {port.name!r}"
+    if isinstance(value, list | tuple) and port.many and value:
+        # A list of channels is their union; each member is checked by itself.
+        problems = [problem for member in value if (problem := _wiring_problem(port, member))]
+        mixed = len({member.type for member in value if isinstance(member, BaseChannel)}) > 1
+        return problems[0] if problems else (f"{where}: expected channels of one type: {value!r}" if mixed else None)
     if not isinstance(value, BaseChannel):
         hint = "; pass one of its outputs, such as node.outputs['...']" if isinstance(value, Node) else ""
         return f"{where}: expected a channel of {expected.TYPE_NAME}, received {type(value).__name__} {value!r}{hint}"

@@ -83,7 +83,7 @@ class OptionalInput(InputPort[A]):
 
 
 class Inputs(InputPort[A]):
-    """One or more artifacts, as a list."""
+    """One or more artifacts, as a list. Wired to a channel, or to a list of channels of one type (their union)."""
 
     many = True
 
@@ -94,7 +94,7 @@ class Inputs(InputPort[A]):
     def __get__(self, instance: object | None, owner: Any) -> Any:
         return self if instance is None else self._value(instance)
 
-    def __set__(self, instance: Any, value: A | list[A] | BaseChannel[A]) -> None:
+    def __set__(self, instance: Any, value: A | list[A] | list[BaseChannel[A]] | BaseChannel[A]) -> None:
         super().__set__(instance, value)
 
 
@@ -111,7 +111,7 @@ class OptionalInputs(InputPort[A]):
     def __get__(self, instance: object | None, owner: Any) -> Any:
         return self if instance is None else self._value(instance)
 
-    def __set__(self, instance: Any, value: A | list[A] | BaseChannel[A] | None) -> None:
+    def __set__(self, instance: Any, value: A | list[A] | list[BaseChannel[A]] | BaseChannel[A] | None) -> None:
         super().__set__(instance, value)
 
 

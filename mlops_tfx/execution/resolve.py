@@ -9,6 +9,7 @@ from mlops_tfx.artifacts import Artifact
 from mlops_tfx.channel import BaseChannel, Channel, OutputChannel
 from mlops_tfx.component import Component
 from mlops_tfx.errors import ResolutionError
+from mlops_tfx.resolvers import Resolver
 
 if TYPE_CHECKING:
     from mlops_tfx.metadata import MetadataStore
@@ -71,9 +72,18 @@ def _check_counts(node: Component, found: Mapping[str, Sequence[Artifact]]) -> N
         if not artifacts and not port.optional:
             raise ResolutionError(
                 f"input {key!r}: expected {port.artifact_type.TYPE_NAME}, received no artifact from {channel!r}; "
-                "either its producer wrote none, or no earlier run did"
+                f"{_why_none(channel)}"
             )
         if len(artifacts) > 1 and not port.many:
             raise ResolutionError(
                 f"input {key!r}: expected one {port.artifact_type.TYPE_NAME}, received {len(artifacts)}: {channel!r}"
             )
+
+
+def _why_none(channel: BaseChannel[Any] | None) -> str:
+    producers = list(channel.producers()) if channel is not None else []
+    resolvers = [producer for producer in producers if isinstance(producer, Resolver)]
+    if not resolvers:
+        return "either its producer wrote none, or no earlier run did"
+    chosen = (f"{node.id} ({node.strategy_class.__name__}, config={node.config!r})" for node in resolvers)
+    return f"nothing suited {', '.join(chosen)}: the log of this run says what was there to choose from"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mlops_tfx import filesystem
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from mlops_tfx.execution.resolve import Artifacts
     from mlops_tfx.metadata import MetadataStore, NodeIdentity
     from mlops_tfx.node import Node
+
+_LOG = logging.getLogger(__name__)
 
 
 def run_system_node(
@@ -53,8 +57,16 @@ def _import(node: Importer, identity: NodeIdentity, store: MetadataStore) -> tup
 def _resolve(node: Resolver, inputs: Artifacts, identity: NodeIdentity, store: MetadataStore) -> Artifacts:
     chosen = node.strategy().resolve_artifacts(store, inputs) or {}
     outputs = {key: list(chosen.get(key, ())) for key in node.outputs}
+    for key in node.outputs:
+        if not outputs[key]:
+            _LOG.info("%s chose nothing for %r among %s", node.id, key, _described(inputs.get(key, ())))
     properties = {key: to_json(value) for key, value in node.exec_properties.items()}
     store.publish(
         identity, inputs={}, outputs=outputs, properties=properties, state=ExecutionState.COMPLETE, internal_output=True
     )
     return outputs
+
+
+def _described(artifacts: Sequence[Artifact]) -> str:
+    spans = [str(a.custom_properties["span"]) for a in artifacts if "span" in a.custom_properties]
+    return f"{len(artifacts)} artifacts" + (f" of spans {', '.join(spans)}" if spans else "")

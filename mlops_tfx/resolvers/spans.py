@@ -50,9 +50,12 @@ def latest_created(artifacts: Iterable[A], n: int = 1) -> list[A]:
 
 
 def latest_version(artifacts: Iterable[A], n: int = 1) -> list[A]:
-    """The ``n`` artifacts of the largest versions, smallest of them first."""
+    """The ``n`` artifacts of the largest versions, smallest of them first; where all have a span, it counts before."""
     check_at_least("n", n, 1)
-    return sorted(artifacts, key=lambda artifact: (version_of(artifact), artifact.id))[-n:]
+    found = list(artifacts)
+    spanned = all("span" in artifact.custom_properties or "span" in artifact.properties for artifact in found)
+    order = (lambda a: (span_of(a), version_of(a), a.id)) if spanned else (lambda a: (0, version_of(a), a.id))
+    return sorted(found, key=order)[-n:]
 
 
 def static_range(
