@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import random
 import sys
@@ -28,6 +29,7 @@ from mlops_tfx.errors import ArtifactError, ConfigError, UserCodeError, did_you_
 if TYPE_CHECKING:
     from mlops_tfx.io.dataset import DataAccessor
 
+_LOG = logging.getLogger(__name__)
 # One seed for all runs, so that two runs over the same input agree. run_fn may set another.
 SEED = 0
 
@@ -47,7 +49,7 @@ class FnArgs:
         transform_graph_path: folder of the transform graph, for ``tft.TFTransformOutput``, or None.
         transform_output: the older name of ``transform_graph_path``.
         data_accessor: makes ``tf.data.Dataset``s and record batches from file patterns, whatever the file format.
-        serving_model_dir: where the function must write its SavedModel.
+        serving_model_dir: where the function must write its model, a SavedModel if it is to be served.
         eval_model_dir: where it may write a second model, for evaluation only.
         model_run_dir: where it may write logs and checkpoints.
         base_model: folder of the SavedModel to start from, or None.
@@ -76,7 +78,7 @@ class FnArgs:
 
 
 class Trainer(Component):
-    """Trains a model with the user's ``run_fn(fn_args: FnArgs)``, which writes a SavedModel to ``serving_model_dir``.
+    """Trains a model with the user's ``run_fn(fn_args: FnArgs)``, which writes its model to ``serving_model_dir``.
 
     Args:
         examples: rows to train on and to evaluate on, transformed or raw.
@@ -92,6 +94,8 @@ class Trainer(Component):
         custom_config: anything JSON, handed to run_fn.
         custom_executor_spec: accepted for TFX's sake, and refused unless None: subclass Trainer instead.
         statistics: statistics of the examples; gives ``fn_args.num_examples``.
+
+    The model should be a SavedModel; any other is taken with a warning, for Evaluators with custom extractors.
 
     The seeds of Python, NumPy, TensorFlow and Keras are set before run_fn is called.
     """
@@ -239,7 +243,10 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def check_saved_model(folder: str) -> None:
-    """Raises UserCodeError unless ``folder`` is a SavedModel whose variables are numbers."""
+    """Raises UserCodeError if ``folder`` is empty, or a SavedModel with variables that are no numbers.
+
+    A folder without a SavedModel is taken, with a warning in the log.
+    """
     advice = (
         f"write it to fn_args.serving_model_dir={folder!r}, for instance with "
         "mlops_tfx.serving.export.export_model(model, fn_args.transform_graph_path, fn_args.serving_model_dir)"
@@ -248,7 +255,14 @@ def check_saved_model(folder: str) -> None:
         raise UserCodeError(f"run_fn returned without writing a model: {advice}")
     names = filesystem.listdir(folder)
     if "saved_model.pb" not in names and "saved_model.pbtxt" not in names:
-        raise UserCodeError(f"run_fn wrote no SavedModel: expected saved_model.pb, found {', '.join(names)}; {advice}")
+        # Any kind of model is a model: a pickled one of scikit-learn, for instance. What it cannot be used for says so.
+        _LOG.warning(
+            "run_fn wrote no SavedModel (found %s in %s): to evaluate it give the Evaluator a module_file with "
+            "custom_eval_shared_model and custom_extractors, and serve it with a server of its own",
+            ", ".join(names),
+            folder,
+        )
+        return
     _check_variables(os.path.join(folder, "variables", "variables"))
 
 

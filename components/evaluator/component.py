@@ -114,7 +114,7 @@ class Evaluator(Component):
         splits = self.example_splits or ["eval"]
         schema = self._read_schema()
         functions = self._user_functions()
-        reason = "functions of the user's module" if functions else needs_tfma(config, paths.values())
+        reason = "functions of the user's module" if functions else needs_tfma(config, paths)
         arguments = (self.examples, splits, config, paths, self.evaluation.uri)
         if reason is None:
             try:

@@ -10,6 +10,7 @@ import numpy as np
 
 from mlops_tfx.artifacts import Examples
 from mlops_tfx.components.evaluator.batches import EvalBatch, keyed_columns
+from mlops_tfx.components.evaluator.keras_metrics import compiled_computations
 from mlops_tfx.components.evaluator.metrics import MetricAccumulator, plan_metrics
 from mlops_tfx.components.evaluator.models import EvalModel, materialized
 from mlops_tfx.components.evaluator.pairing import Rows
@@ -46,7 +47,7 @@ def evaluate(
         NotVectorizable: only TFMA's own pipeline can compute something that is asked for.
         DataError, ConfigError: data, model and configuration do not fit each other.
     """
-    plan = plan_metrics(eval_config, schema)
+    plan = plan_metrics(eval_config, schema, compiled_computations(eval_config, model_paths))
     check_threshold_names(eval_config, plan.names)
     several = len(eval_config.model_specs) > 1
     models = {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from mlops_tfx import filesystem
 from mlops_tfx.components.evaluator.combiners import ArrayCombiner, PairCache, pair_spec
 from mlops_tfx.components.evaluator.pairing import Array, NotVectorizable, PairSpec, Rows, one_hot
 
@@ -89,6 +91,79 @@ class KerasMetrics(ArrayCombiner):
         for (index, position), variables in state["variables"].items():
             accumulator.add_weights(index, position, variables)
         return accumulator
+
+
+class CompiledMetrics(KerasMetrics):
+    """Metrics and losses that a Keras 2 model was compiled with, updated with arrays by the model itself.
+
+    The state is that of KerasMetrics. Keras makes a loss of a batch's mean times its rows, so sums over batches are
+    those of all rows.
+    """
+
+    def __init__(self, combiner: Any) -> None:
+        self.combiner = combiner
+        combiner.setup()
+        self.settings = vars(combiner)
+        if getattr(combiner.create_accumulator(), "_pad", False):
+            raise NotVectorizable("padding_options")
+        self._micro = self._sub_key_in_config = False
+        self._model = self.settings["_model"]
+        names = list(self.settings["_output_names"])
+        # Of several outputs, the one without a name stands for the metrics of all together.
+        self._names = [name for name in names if name or len(names) == 1]
+        shared = {"_eval_config": self.settings["_eval_config"], "_model_name": self.settings["_model_name"]}
+        self.specs = [
+            pair_spec({**shared, "_output_name": name, "_example_weighted": True}, flatten=False)
+            for name in self._names
+        ]
+
+    def _update_metrics(self, state: dict[str, Any]) -> None:
+        import tensorflow as tf
+
+        columns = [tf.convert_to_tensor(np.concatenate(parts)) for parts in zip(*state["waiting"], strict=True)]
+        found = [dict(zip(self._names, columns[start::3], strict=True)) for start in range(3)]
+        # A model of one output takes tensors, one of several takes them by name.
+        labels, predictions, weights = found if len(self._names) > 1 else columns
+        metrics = [*self._model.compiled_metrics.metrics, *self._model.compiled_loss.metrics]
+        for metric in metrics:
+            metric.reset_state()
+        self._model.compiled_metrics.update_state(labels, predictions, sample_weight=weights)
+        self._model.compiled_loss(labels, predictions, sample_weight=weights)
+        for position, metric in enumerate(metrics):
+            new = [np.asarray(variable, np.float64) for variable in metric.get_weights()]
+            known = state["variables"].get((0, position), [0.0] * len(new))
+            state["variables"][0, position] = [old + added for old, added in zip(known, new, strict=True)]
+        state["waiting"], state["rows"] = [], 0
+
+
+def compiled_computations(eval_config: Any, model_paths: Mapping[str, str]) -> list[Any]:
+    """TFMA's computations of the metrics compiled into Keras 2 models; none where TFMA would not look for them."""
+    found: list[Any] = []
+    for spec in eval_config.model_specs:
+        path = model_paths.get(spec.name)
+        if path is not None and has_compiled_metrics(eval_config, path):
+            # TFMA leaves the name of a single model out of its results.
+            found += _computations(eval_config, spec.name, path, spec.name if len(eval_config.model_specs) > 1 else "")
+    return found
+
+
+def _computations(eval_config: Any, spec_name: str, path: str, result_name: str) -> list[Any]:
+    import tensorflow_model_analysis as tfma
+    from tensorflow_model_analysis.evaluators import keras_util
+
+    shared = tfma.default_eval_shared_model(path, model_name=spec_name, eval_config=eval_config)
+    if not shared.include_default_metrics or shared.model_type != tfma.TF_KERAS:
+        return []
+    return list(keras_util.metric_computations_using_keras_saved_model(result_name, shared.model_loader, eval_config))
+
+
+def has_compiled_metrics(eval_config: Any, path: str) -> bool:
+    """Whether TFMA looks for metrics in a model: it loads it with tf.keras, which reads SavedModels only as Keras 2."""
+    if os.environ.get("TF_USE_LEGACY_KERAS", "").lower() not in ("1", "true"):
+        return False
+    options = eval_config.options
+    wanted = not options.HasField("include_default_metrics") or options.include_default_metrics.value
+    return wanted and filesystem.exists(os.path.join(path, "keras_metadata.pb"))
 
 
 def _without_autograph(function: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import numbers
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from mlops_tfx.components.evaluator import combiners, histograms
 from mlops_tfx.components.evaluator.combiners import ArrayCombiner, PairCache
-from mlops_tfx.components.evaluator.keras_metrics import KerasMetrics
+from mlops_tfx.components.evaluator.keras_metrics import CompiledMetrics, KerasMetrics
 from mlops_tfx.components.evaluator.matrices import Result, result_function
 from mlops_tfx.components.evaluator.pairing import Array, NotVectorizable, Rows
 from mlops_tfx.components.evaluator.rowwise import RowByRow
@@ -35,6 +35,7 @@ TWINS: Mapping[str, type[ArrayCombiner]] = {
     "_BinaryConfusionMatrixCombiner": histograms.BinaryConfusionMatrices,
     "_MultiClassConfusionMatrixCombiner": histograms.MultiClassConfusionMatrices,
     "_CompilableMetricsCombiner": KerasMetrics,
+    "_KerasCompiledMetricsCombiner": CompiledMetrics,
 }
 _SMALL_SLICE = (
     "Example count for this slice key is lower than the minimum required value: %d. "
@@ -54,14 +55,17 @@ class Plan:
     names: frozenset[str]
 
 
-def plan_metrics(eval_config: Any, schema: Any = None) -> Plan:
-    """Returns what to compute. Raises NotVectorizable for what only TFMA's own pipeline can do."""
+def plan_metrics(eval_config: Any, schema: Any = None, compiled: Sequence[Any] = ()) -> Plan:
+    """Returns what to compute, ``compiled`` computations of the models first, as TFMA orders them.
+
+    Raises NotVectorizable for what only TFMA's own pipeline can do.
+    """
     from tensorflow_model_analysis.metrics import metric_specs, metric_types
     from tensorflow_model_analysis.utils import model_util
 
     computations = metric_specs.to_computations(list(eval_config.metrics_specs), eval_config=eval_config, schema=schema)
     # Computations that depend on the same sums bring a copy each; equal ones are equal and have one hash.
-    unique = dict.fromkeys(computations)
+    unique = dict.fromkeys([*compiled, *computations])
     combining, derived, last = [], [], []
     for computation in unique:
         if isinstance(computation, metric_types.MetricComputation):

@@ -30,7 +30,10 @@ class EvalModel:
         import tensorflow as tf
 
         if not filesystem.exists(os.path.join(path, "saved_model.pb")):
-            raise ArtifactError(f"expected a SavedModel in {path!r}, found no saved_model.pb there")
+            raise ArtifactError(
+                f"expected a SavedModel in {path!r}, found no saved_model.pb there; another kind of "
+                "model needs a module_file with custom_eval_shared_model and custom_extractors"
+            )
         self.path, self.spec, self.name = path, spec, name
         self._model = tf.saved_model.load(path)
         self._rows_per_call = spec.inference_batch_size or _ROWS_PER_CALL

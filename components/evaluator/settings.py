@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mlops_tfx import filesystem
 from mlops_tfx.errors import ConfigError, did_you_mean
 from mlops_tfx.eval_config import EvalConfig
 
@@ -113,7 +111,7 @@ def check_threshold_names(config: Any, computed: Iterable[str]) -> None:
                     )
 
 
-def needs_tfma(config: Any, model_paths: Iterable[str]) -> str | None:
+def needs_tfma(config: Any, model_paths: Mapping[str, str]) -> str | None:
     """Why only TFMA's own pipeline can evaluate this, or None."""
     options = config.options
     reasons = {
@@ -123,15 +121,17 @@ def needs_tfma(config: Any, model_paths: Iterable[str]) -> str | None:
         "metrics per query": any(spec.query_key for spec in config.metrics_specs),
         "model types other than tf_generic": any(s.model_type not in ("", "tf_generic") for s in config.model_specs),
         "no metrics of its own": not config.metrics_specs,
-        "metrics compiled into a Keras 2 model": _has_compiled_metrics(config, model_paths),
+        "a Keras 2 model with compiled metrics, called without a signature_name": _calls_keras(config, model_paths),
     }
     return next((reason for reason, applies in reasons.items() if applies), None)
 
 
-def _has_compiled_metrics(config: Any, model_paths: Iterable[str]) -> bool:
-    # TFMA finds them by loading the model with tf.keras, which reads SavedModels only where it is Keras 2.
-    if os.environ.get("TF_USE_LEGACY_KERAS", "").lower() not in ("1", "true"):
-        return False
-    options = config.options
-    wanted = not options.HasField("include_default_metrics") or options.include_default_metrics.value
-    return wanted and any(filesystem.exists(os.path.join(path, "keras_metadata.pb")) for path in model_paths)
+def _calls_keras(config: Any, model_paths: Mapping[str, str]) -> bool:
+    # Without a signature TFMA calls the Keras model itself, and not what it was saved with for serving.
+    from mlops_tfx.components.evaluator.keras_metrics import has_compiled_metrics
+
+    return any(
+        not spec.signature_name and has_compiled_metrics(config, model_paths[spec.name])
+        for spec in config.model_specs
+        if spec.name in model_paths
+    )

@@ -249,12 +249,14 @@ def test_a_run_fn_that_writes_no_model_is_an_error(tmp_path: pathlib.Path, examp
         train(tmp_path, {"examples": examples}, run_fn=lambda fn_args: None)
 
 
-def test_a_folder_that_is_no_saved_model_is_an_error(tmp_path: pathlib.Path, examples: Examples) -> None:
+def test_a_model_that_is_no_saved_model_is_taken_with_a_warning(
+    tmp_path: pathlib.Path, examples: Examples, caplog: pytest.LogCaptureFixture
+) -> None:
     def run_fn(fn_args: FnArgs) -> None:
-        filesystem.write_bytes(f"{fn_args.serving_model_dir}/model.keras", b"weights")
+        filesystem.write_bytes(f"{fn_args.serving_model_dir}/model.pkl", b"weights")
 
-    with pytest.raises(UserCodeError, match=r"expected saved_model.pb, found model.keras"):
-        train(tmp_path, {"examples": examples}, run_fn=run_fn)
+    train(tmp_path, {"examples": examples}, run_fn=run_fn)
+    assert "run_fn wrote no SavedModel (found model.pkl in" in caplog.text
 
 
 def test_a_loss_of_nan_is_found_in_the_weights(tmp_path: pathlib.Path, examples: Examples) -> None:

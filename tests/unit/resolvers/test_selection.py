@@ -145,7 +145,9 @@ def test_wrong_settings_are_refused() -> None:
 def test_latest_versions_count_the_span_where_all_have_one(pairs: Any, n: int) -> None:
     table = sorted((span, version, index + 1) for index, (span, version) in enumerate(pairs))
     assert [a.id for a in spans.latest_version(history(pairs), n)] == [row[2] for row in table[-n:]]
-    bare = [Model("/m", id=index + 1, custom_properties={"version": version}) for index, (_, version) in enumerate(pairs)]
+    bare = [
+        Model("/m", id=index + 1, custom_properties={"version": version}) for index, (_, version) in enumerate(pairs)
+    ]
     plain = sorted((version, index + 1) for index, (_, version) in enumerate(pairs))
     assert [a.id for a in spans.latest_version(bare, n)] == [row[1] for row in plain[-n:]]
 
