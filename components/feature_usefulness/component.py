@@ -11,7 +11,7 @@ from mlops_tfx.artifacts import Examples, ExampleStatistics, ExampleValidationMe
 from mlops_tfx.component import Component, Inputs, OptionalInput, Output
 from mlops_tfx.components.feature_usefulness import report
 from mlops_tfx.components.feature_usefulness.encoding import Feature, encode
-from mlops_tfx.components.feature_usefulness.information import adjusted_mutual_information, entropy
+from mlops_tfx.components.feature_usefulness.information import adjusted_mutual_information, entropy, noise
 from mlops_tfx.components.feature_usefulness.lift import bin_label, compute_lift
 from mlops_tfx.components.feature_usefulness.report import DEAD_WEIGHT, HELPS, Usefulness
 from mlops_tfx.errors import DataError, did_you_mean
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
-
-_NOISE = 0.7  # bits times the square root of the rows: what features of pure noise stay below
 
 
 class FeatureUsefulness(Component):
@@ -107,7 +105,7 @@ class FeatureUsefulness(Component):
         sampled = len(columns[0][1])
         about = {
             "split": split, "label": self.label, "rows": rows, "sampled_rows_with_label": sampled,
-            "label_bits": entropy(label), "dead_weight_below": self._limit(sampled),
+            "label_bits": entropy(label), "dead_weight_below": self.dead_weight_below,
         }  # fmt: skip
         self._write(split, found, about)
         return found
@@ -151,10 +149,11 @@ class FeatureUsefulness(Component):
         self, label: Feature, features: Iterable[Feature], weights: NDArray[np.float64] | None
     ) -> list[Usefulness]:
         codes, labels = bin_label(label, self.label_bins)
-        whole, limit = entropy(label), self._limit(label.rows)
+        whole = entropy(label)
         found = []
         for feature in features:
             bits = adjusted_mutual_information(label, feature, weights)
+            limit = noise(label, feature) if self.dead_weight_below is None else self.dead_weight_below
             series: Sequence[Any] = ()
             if feature.categories:
                 series = compute_lift(feature, codes, labels, weights, self.min_x_count, self.lift_top_k)
@@ -165,9 +164,6 @@ class FeatureUsefulness(Component):
                 )
             )  # fmt: skip
         return sorted(found, key=lambda item: (-item.bits, item.feature))
-
-    def _limit(self, rows: int) -> float:
-        return _NOISE / rows**0.5 if self.dead_weight_below is None else self.dead_weight_below
 
     def _write(self, split: str, found: list[Usefulness], about: dict[str, Any]) -> None:
         from mlops_tfx.io.protos import STATISTICS_FILE, write_statistics
