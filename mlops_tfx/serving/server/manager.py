@@ -21,6 +21,8 @@ from mlops_tfx.serving.server.states import State, StateBoard, VersionState
 _log = logging.getLogger(__name__)
 
 Prepare = Callable[[str, str, int, saved_model.SavedModelSession], None]
+# Told of every load: folder, code, seconds.
+ObserveLoad = Callable[[str, str, float], None]
 
 
 class ModelManager:
@@ -31,12 +33,20 @@ class ModelManager:
         board: where states are told.
         prepare: called with name, folder, version and session before a version becomes available; what it raises
             (StatusError) fails the load.
+        observe: told of every load of a SavedModel.
     """
 
-    def __init__(self, options: ServerOptions, board: StateBoard, prepare: Prepare | None = None) -> None:
+    def __init__(
+        self,
+        options: ServerOptions,
+        board: StateBoard,
+        prepare: Prepare | None = None,
+        observe: ObserveLoad = lambda path, code, seconds: None,
+    ) -> None:
         self._options = options
         self._board = board
         self._prepare = prepare
+        self._observe = observe
         self._models: dict[str, ServedModel] = {}
         self._labels: dict[str, Mapping[str, int]] = {}
         self._labels_ready = False
@@ -139,7 +149,14 @@ class ModelManager:
         return ServedModel(settings, self._options, self._board, self._load, self._turn, give_back)
 
     def _load(self, name: str, path: str, version: int) -> saved_model.SavedModelSession:
-        session = saved_model.load(path, self._options.session)
+        started, code = time.monotonic(), "OK"
+        try:
+            session = saved_model.load(path, self._options.session)
+        except statuses.StatusError as error:
+            code = error.code.name
+            raise
+        finally:
+            self._observe(path, code, time.monotonic() - started)
         if self._prepare is None:
             return session
         try:

@@ -156,6 +156,12 @@ class Metrics:
         """All metrics in Prometheus' text format."""
         return "\n".join(line for family in self._families for line in family.lines()) + "\n"
 
+    def observe_load(self, path: str, status: str, seconds: float) -> None:
+        """Counts a load of a SavedModel."""
+        self.load_attempts.add(path, status)
+        if status == "OK":
+            self.load_latency.add(path, value=seconds * 1e6)
+
     def observe(self, api: str, entrypoint: str, model: str, status: str, seconds: float) -> None:
         """Counts a request."""
         self.request_count.add(model, status)

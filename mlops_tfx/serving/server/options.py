@@ -40,6 +40,16 @@ class ServerOptions:
     rest_api_enable_cors_support: bool = field(default=False, metadata=_help("let pages of any origin ask"))
     monitoring_config_file: str = field(default="", metadata=_help("MonitoringConfig as text: metrics over HTTP"))
     ssl_config_file: str = field(default="", metadata=_help("SSLConfig as text: gRPC with TLS"))
+    rest_api_ssl_config_file: str = field(default="", metadata=_help("SSLConfig as text: HTTPS instead of HTTP"))
+    enable_batching: bool = field(default=False, metadata=_help("run requests that come at the same time together"))
+    batching_parameters_file: str = field(default="", metadata=_help("BatchingParameters as text"))
+    max_pending_requests: int = field(
+        default=10_000, metadata=_help("requests in the server, running and waiting, from which on more are refused")
+    )
+    enable_model_warmup: bool = field(
+        default=True, metadata=_help("run assets.extra/tf_serving_warmup_requests before a version is available")
+    )
+    num_request_iterations_for_warmup: int = field(default=0, metadata=_help("how often each of these is run"))
     enable_grpc_healthcheck_service: bool = field(default=True, metadata=_help("answer grpc.health.v1"))
     enable_reflection: bool = field(default=True, metadata=_help("answer grpc.reflection"))
     model_name: str = field(default="default", metadata=_help("the name that requests use"))
@@ -95,12 +105,17 @@ class ServerOptions:
             problems.append(f"expected a port from 0 to 65535, received port={self.port}")
         if not -1 <= self.rest_api_port <= 65535:
             problems.append(f"expected a port from 0 to 65535, or -1, received rest_api_port={self.rest_api_port}")
-        for name in ("grpc_max_threads", "max_message_bytes", "rest_api_num_threads", "rest_api_timeout_in_ms"):
+        for name in ("grpc_max_threads", "max_message_bytes", "rest_api_num_threads", "rest_api_timeout_in_ms",
+                     "max_pending_requests"):  # fmt: skip
             if getattr(self, name) < 1:
                 problems.append(f"expected at least 1, received {name}={getattr(self, name)}")
         for name in ("max_num_load_retries", "num_load_threads", "load_retry_interval_micros"):
             if getattr(self, name) < 0:
                 problems.append(f"expected 0 or more, received {name}={getattr(self, name)}")
+        if self.batching_parameters_file and not self.enable_batching:
+            problems.append(
+                "server_options.batching_parameters_file is set without setting server_options.enable_batching to true."
+            )
         if not self.saved_model_tags:
             problems.append("expected at least one tag, received saved_model_tags=()")
         return problems

@@ -13,11 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
+    from mlops_tfx.serving.server.batching import BatchingParameters
     from mlops_tfx.serving.server.calls import Interceptor
     from mlops_tfx.serving.server.rest.http_server import HttpServer
     from mlops_tfx.serving.server.states import VersionState
 
 _DRAIN_SECONDS = 30.0
+# Threads, and so requests, that may wait for their batch.
+_BATCHED_REQUESTS = 128
 
 
 class ModelUnavailableError(RuntimeError):
@@ -41,19 +44,26 @@ class ModelServer:
         if options is not None and settings:
             raise ValueError(f"expected options or single settings, received both: {sorted(settings)}")
         # TensorFlow is imported here, seconds before the first model is.
+        from mlops_tfx.serving.server.batching import Batcher
         from mlops_tfx.serving.server.calls import chain
         from mlops_tfx.serving.server.interceptors import measuring
         from mlops_tfx.serving.server.manager import ModelManager
         from mlops_tfx.serving.server.metrics import Metrics
         from mlops_tfx.serving.server.states import StateBoard
+        from mlops_tfx.serving.server.warmup import Warmup
 
         self.options = options or ServerOptions(**settings)
         self._board = StateBoard()
-        self._manager = ModelManager(self.options, self._board)
         self._metrics = Metrics()
-        self._execute = chain([measuring(self._metrics), *interceptors])
+        warmup = Warmup(self._metrics, self.options.num_request_iterations_for_warmup)
+        prepare = warmup if self.options.enable_model_warmup else None
+        self._manager = ModelManager(self.options, self._board, prepare, self._metrics.observe_load)
+        options = self.options
+        batching = [Batcher(_batching_parameters(options), self._metrics)] if options.enable_batching else []
+        self._execute = chain([measuring(self._metrics), *interceptors, *batching])
         self._server = grpc.server(
-            ThreadPoolExecutor(self.options.grpc_max_threads, thread_name_prefix="serve"),
+            ThreadPoolExecutor(_threads(self.options), thread_name_prefix="serve"),
+            maximum_concurrent_rpcs=self.options.max_pending_requests,
             options=[
                 # A port that another server has is an error, not something to share with it.
                 ("grpc.so_reuseport", 0),
@@ -97,6 +107,7 @@ class ModelServer:
         from mlops_tfx.serving.server.rest.handler import RestHandler
         from mlops_tfx.serving.server.rest.http_server import HttpServer
         from mlops_tfx.serving.server.text_configs import metrics_path
+        from mlops_tfx.serving.server.tls import http_context
 
         options = self.options
         path = metrics_path(options.monitoring_config_file)
@@ -105,7 +116,9 @@ class ModelServer:
             handler,
             options.host,
             max(options.rest_api_port, 0),
-            threads=options.rest_api_num_threads,
+            threads=max(options.rest_api_num_threads, _BATCHED_REQUESTS if options.enable_batching else 0),
+            max_pending=options.max_pending_requests,
+            tls=http_context(options.rest_api_ssl_config_file) if options.rest_api_ssl_config_file else None,
             timeout=options.rest_api_timeout_in_ms / 1e3,
             max_bytes=options.max_message_bytes,
             cors=options.rest_api_enable_cors_support,
@@ -120,10 +133,10 @@ class ModelServer:
         """
         wanted = f"{self.options.host}:{self.options.port}"
         try:
-            self._port = self._server.add_insecure_port(wanted)
+            self._port = self._add_port(wanted)
             if self.options.grpc_socket_path:
                 wanted = f"unix:{self.options.grpc_socket_path}"
-                self._server.add_insecure_port(wanted)
+                self._add_port(wanted)
         except RuntimeError as error:
             raise OSError(f"cannot listen on {wanted}: is the port taken? ({error})") from error
         if self._http is not None:
@@ -131,6 +144,13 @@ class ModelServer:
         self._manager.start()
         self._server.start()
         return self
+
+    def _add_port(self, wanted: str) -> int:
+        from mlops_tfx.serving.server.tls import grpc_credentials
+
+        if not self.options.ssl_config_file:
+            return int(self._server.add_insecure_port(wanted))
+        return int(self._server.add_secure_port(wanted, grpc_credentials(self.options.ssl_config_file)))
 
     @property
     def rest_port(self) -> int:
@@ -221,6 +241,18 @@ class ModelServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def _threads(options: ServerOptions) -> int:
+    # A request that waits for its batch holds a thread.
+    return max(options.grpc_max_threads, _BATCHED_REQUESTS if options.enable_batching else 0)
+
+
+def _batching_parameters(options: ServerOptions) -> BatchingParameters:
+    from mlops_tfx.serving.server.batching import BatchingParameters
+
+    file = options.batching_parameters_file
+    return BatchingParameters.from_file(file) if file else BatchingParameters()
 
 
 def _channel_arguments(text: str) -> list[tuple[str, int | str]]:

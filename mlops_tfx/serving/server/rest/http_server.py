@@ -33,6 +33,7 @@ class HttpServer:
         port: 0 for any free one.
         threads: how many requests are answered at once.
         timeout: seconds after which a request is given up.
+        max_pending: requests, running and waiting, from which on more are refused.
         max_bytes: the largest body that is taken.
         cors: whether answers may be read by pages of any origin.
         tls: a context for HTTPS; None for HTTP.
@@ -46,6 +47,7 @@ class HttpServer:
         *,
         threads: int,
         timeout: float,
+        max_pending: int,
         max_bytes: int,
         cors: bool,
         tls: ssl.SSLContext | None = None,
@@ -54,6 +56,8 @@ class HttpServer:
         self._host, self._port = host, port
         self._timeout = timeout
         self._max_bytes = max_bytes
+        self._max_pending = max_pending
+        self._pending = 0
         self._cors = _CORS if cors else {}
         self._tls = tls
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="rest")
@@ -94,16 +98,25 @@ class HttpServer:
         except web.HTTPRequestEntityTooLarge:
             text = f"the body is larger than {self._max_bytes} bytes"
             return self._respond(Answer(413, failure(statuses.invalid(text)).body), False)
+        if self._pending >= self._max_pending:
+            full = statuses.StatusError(grpc.StatusCode.UNAVAILABLE, "too many requests are waiting")
+            return self._respond(failure(full), False)
+        self._pending += 1
         deadline = time.monotonic() + self._timeout
         run = self._loop.run_in_executor(
             self._pool, self._handler.answer, request.method, request.rel_url.raw_path, body, deadline
         )
+        # Counted until the thread is done, also if nobody waits for it any more.
+        run.add_done_callback(self._finished)
         try:
-            answer = await asyncio.wait_for(run, self._timeout)
+            answer = await asyncio.wait_for(asyncio.shield(run), self._timeout)
         except asyncio.TimeoutError:
             text = f"Timed out after {self._timeout:g} s"
             answer = failure(statuses.StatusError(grpc.StatusCode.DEADLINE_EXCEEDED, text))
         return self._respond(answer, "gzip" in request.headers.get("Accept-Encoding", ""))
+
+    def _finished(self, run: Any) -> None:
+        self._pending -= 1
 
     def _preflight(self, request: web.BaseRequest) -> web.Response:
         if not request.headers.get("Origin", "").startswith(("http://", "https://")):

@@ -32,6 +32,10 @@ def test_flags() -> None:
         (["--model_base_path=/m", "--port=x"], "argument --port: invalid int value: 'x'"),
         (["--model_base_path=/m", "--port=70000"], "expected a port from 0 to 65535, received port=70000"),
         (["--model_base_path=/m", "--model_nam=x"], "unknown flag '--model_nam'; did you mean --model_name?"),
+        (
+            ["--model_base_path=/m", "--batching_parameters_file=/b"],
+            "server_options.batching_parameters_file is set without setting server_options.enable_batching to true.",
+        ),
         (["--model_base_path=/m", "--qqqq=8501"], "unknown flag '--qqqq'; known flags: --port,"),
         (["--model_base_path=/m", "--prefer_tflite_model"], "--prefer_tflite_model=true of tensorflow_model_server is"),
         (["--model_base_path=/m", "--enable_reflection=maybe"], "expected true or false, received 'maybe'"),

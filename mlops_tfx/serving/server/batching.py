@@ -1,0 +1,268 @@
+"""Runs requests that come at the same time as one batch.
+
+There are no threads for batches. The first request of a batch leads it: it waits until the batch is full or its time is
+up and fewer than ``num_batch_threads`` batches are running, runs the model for all, and wakes the others. A batch that
+nobody else joined thus costs one lock and no change of threads.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import grpc
+import numpy as np
+
+from mlops_tfx.serving.server import statuses, text_configs
+from mlops_tfx.serving.server.calls import NO_DEADLINE, Call, Execute, check_deadline
+from mlops_tfx.serving.server.metrics import Metrics
+
+_LONGEST_WAIT = 3600.0
+
+
+@dataclass(frozen=True)
+class BatchingParameters:
+    """TF Serving's BatchingParameters. Raises ValueError for what does not fit."""
+
+    max_batch_size: int = 1000
+    batch_timeout_micros: int = 0
+    max_enqueued_batches: int = 10
+    num_batch_threads: int = field(default_factory=lambda: os.cpu_count() or 1)
+    thread_pool_name: str = "model_server_batch_threads"
+    allowed_batch_sizes: tuple[int, ...] = ()
+    pad_variable_length_inputs: bool = False
+    enable_large_batch_splitting: bool = False
+    max_execution_batch_size: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("max_batch_size", "max_enqueued_batches", "num_batch_threads"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"expected at least 1, received {name}={getattr(self, name)}")
+        sizes = self.allowed_batch_sizes
+        if list(sizes) != sorted(set(sizes)):
+            raise ValueError("allowed_batch_sizes entries must be monotonically increasing")
+        if sizes and sizes[-1] != self.largest_run:
+            limit = "max_execution_batch_size" if self.enable_large_batch_splitting else "max_batch_size"
+            raise ValueError(f"final entry in allowed_batch_sizes must equal {limit}")
+
+    @property
+    def largest_run(self) -> int:
+        """The most rows that the model is given at once."""
+        if self.enable_large_batch_splitting and self.max_execution_batch_size:
+            return self.max_execution_batch_size
+        return self.max_batch_size
+
+    @classmethod
+    def from_file(cls, path: str) -> BatchingParameters:
+        """Reads a file of text; what it does not say is as by default. Raises ValueError."""
+        message = text_configs.read(path, "BatchingParameters")
+        given: dict[str, Any] = {}
+        for descriptor, value in message.ListFields():
+            wrapped = descriptor.message_type is not None
+            repeated = descriptor.name == "allowed_batch_sizes"
+            given[descriptor.name] = value.value if wrapped else tuple(value) if repeated else value
+        return cls(**given)
+
+
+@dataclass(eq=False)
+class _Task:
+    """A request in a batch: its call, and what comes back."""
+
+    call: Call
+    rows: int
+    done: threading.Event = field(default_factory=threading.Event)
+    outputs: Sequence[Any] = ()
+    error: Exception | None = None
+
+
+@dataclass(eq=False)
+class _Batch:
+    """Tasks that run together; the first is the leader's."""
+
+    tasks: list[_Task]
+    due: float
+    rows: int = 0
+
+
+class Batcher:
+    """An interceptor that joins calls of the same plan and shapes."""
+
+    def __init__(self, parameters: BatchingParameters, metrics: Metrics) -> None:
+        self._parameters = parameters
+        self._metrics = metrics
+        self._changed = threading.Condition()
+        self._waiting: dict[Hashable, list[_Batch]] = {}
+        self._running = 0
+
+    def __call__(self, call: Call, proceed: Execute) -> Sequence[Any]:
+        rows = _rows(call)
+        limit = self._parameters.largest_run
+        if rows > limit:
+            return self._in_pieces(call, proceed, rows, limit)
+        self._metrics.input_batch_size.add(value=rows)
+        task = _Task(call, rows)
+        key = (call.plan, call.given)
+        batch = self._join(key, task)
+        if batch.tasks[0] is task:
+            self._lead(key, batch, proceed)
+        elif not task.done.wait(min(call.deadline - time.monotonic(), _LONGEST_WAIT)):
+            check_deadline(call.deadline)
+            task.done.wait()
+        if task.error is not None:
+            raise task.error
+        return task.outputs
+
+    def _in_pieces(self, call: Call, proceed: Execute, rows: int, limit: int) -> Sequence[Any]:
+        if not self._parameters.enable_large_batch_splitting:
+            raise statuses.invalid(f"Task size {rows} is larger than maximum input batch size {limit}")
+        parts = []
+        for start in range(0, rows, limit):
+            values = [
+                value[start : start + limit] if name in call.given else value
+                for name, value in zip(call.plan.inputs, call.values, strict=True)
+            ]
+            parts.append(self(replace(call, values=values), proceed))
+        return [np.concatenate(column) for column in zip(*parts, strict=True)]
+
+    def _join(self, key: Hashable, task: _Task) -> _Batch:
+        now = time.monotonic()
+        with self._changed:
+            batches = self._waiting.setdefault(key, [])
+            if batches and batches[-1].rows + task.rows <= self._parameters.largest_run:
+                batches[-1].tasks.append(task)
+            elif len(batches) >= self._parameters.max_enqueued_batches:
+                raise statuses.StatusError(
+                    grpc.StatusCode.UNAVAILABLE,
+                    "The batch scheduling queue to which this task was submitted is full",
+                )
+            else:
+                batches.append(_Batch([task], now + self._parameters.batch_timeout_micros / 1e6))
+            batch = batches[-1]
+            batch.rows += task.rows
+            if batch.rows >= self._parameters.largest_run:
+                batch.due = now
+                self._changed.notify_all()
+            return batch
+
+    def _lead(self, key: Hashable, batch: _Batch, proceed: Execute) -> None:
+        with self._changed:
+            while self._running >= self._parameters.num_batch_threads or batch.due > time.monotonic():
+                remaining = batch.due - time.monotonic()
+                self._changed.wait(remaining if remaining > 0 else None)
+            self._running += 1
+            batches = self._waiting[key]
+            batches.remove(batch)
+            if not batches:
+                # A version that is gone leaves nothing behind.
+                del self._waiting[key]
+        try:
+            self._run(batch, proceed)
+        finally:
+            with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
+            for task in batch.tasks[1:]:
+                task.done.set()
+
+    def _run(self, batch: _Batch, proceed: Execute) -> None:
+        try:
+            tasks = self._alive(batch.tasks)
+            if tasks:
+                self._run_tasks(tasks, proceed)
+        except Exception as error:
+            for task in batch.tasks:
+                task.error = task.error or error
+
+    def _alive(self, tasks: list[_Task]) -> list[_Task]:
+        alive = []
+        for task in tasks:
+            try:
+                check_deadline(task.call.deadline)
+                alive.append(task)
+            except statuses.StatusError as error:
+                task.error = error
+        return alive
+
+    def _run_tasks(self, tasks: list[_Task], proceed: Execute) -> None:
+        rows = sum(task.rows for task in tasks)
+        size = next((allowed for allowed in self._parameters.allowed_batch_sizes if allowed >= rows), rows)
+        self._count(tasks, rows, size)
+        first = tasks[0].call
+        values = [
+            self._join_values(name, [task.call.values[index] for task in tasks], size - rows)
+            if name in first.given
+            else first.values[index]
+            for index, name in enumerate(first.plan.inputs)
+        ]
+        outputs = proceed(replace(first, values=values, deadline=NO_DEADLINE))
+        if len(tasks) == 1 and size == rows:
+            tasks[0].outputs = outputs
+            return
+        for output in outputs:
+            _check_output(output, size)
+        start = 0
+        for task in tasks:
+            task.outputs = [output[start : start + task.rows] for output in outputs]
+            start += task.rows
+
+    def _count(self, tasks: list[_Task], rows: int, size: int) -> None:
+        self._metrics.batch_runs.add()
+        self._metrics.processed_batch_size.add(value=size)
+        if self._parameters.allowed_batch_sizes:
+            self._metrics.padding_size.add(str(size), value=size - rows)
+
+    def _join_values(self, name: str, arrays: list[Any], padding: int) -> Any:
+        if any(array.shape[1:] != arrays[0].shape[1:] for array in arrays):
+            if not self._parameters.pad_variable_length_inputs:
+                raise statuses.StatusError(
+                    grpc.StatusCode.FAILED_PRECONDITION,
+                    f"Tensors with name '{name}' from different tasks have different shapes and padding is turned off. "
+                    "Set pad_variable_length_inputs to true, or ensure that all tensors with the same name have equal "
+                    "dimensions starting with the first dim.",
+                )
+            arrays = _padded(name, arrays)
+        if padding:
+            arrays = [*arrays, np.repeat(arrays[0][:1], padding, axis=0)]
+        return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
+def _rows(call: Call) -> int:
+    sizes = set()
+    for name, value in zip(call.plan.inputs, call.values, strict=True):
+        if name not in call.given:
+            continue
+        if not np.ndim(value):
+            raise statuses.invalid("Batching Run() input tensors must have at least one dimension")
+        sizes.add(value.shape[0])
+    if len(sizes) > 1:
+        raise statuses.invalid("Batching Run() input tensors must have equal 0th-dimension size")
+    return sizes.pop() if sizes else 1
+
+
+def _padded(name: str, arrays: list[Any]) -> list[Any]:
+    """Arrays with zeros, or empty texts, up to the largest size of every dimension but the first."""
+    if len({array.ndim for array in arrays}) > 1:
+        raise statuses.invalid(f"Ranks of tensors with name '{name}' from different tasks should be equal")
+    largest = np.max([array.shape[1:] for array in arrays], axis=0)
+    padded = []
+    for array in arrays:
+        empty = b"" if array.dtype == object else 0
+        result = np.full((len(array), *largest), empty, array.dtype)
+        result[tuple(slice(0, size) for size in array.shape)] = array
+        padded.append(result)
+    return padded
+
+
+def _check_output(output: Any, rows: int) -> None:
+    if not np.ndim(output):
+        raise statuses.StatusError(grpc.StatusCode.FAILED_PRECONDITION, "Batched output tensor has 0 dimensions")
+    if output.shape[0] != rows:
+        raise statuses.StatusError(
+            grpc.StatusCode.FAILED_PRECONDITION,
+            "Batched output tensor's 0th dimension does not equal the sum of the 0th dimension sizes of the input "
+            "tensors",
+        )

@@ -1,0 +1,188 @@
+"""Batches: what is joined, padded, split, refused, and who gets which rows."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+
+from mlops_tfx.serving.server.batching import Batcher, BatchingParameters
+from mlops_tfx.serving.server.calls import NO_DEADLINE, Call, Execute, Plan
+from mlops_tfx.serving.server.metrics import Metrics
+from mlops_tfx.serving.server.statuses import StatusError
+
+TIMEOUT = 60
+
+
+class Model:
+    """Doubles its first input; can be held, so that others gather behind a run; keeps the inputs of every run."""
+
+    def __init__(self) -> None:
+        self.plan = Plan(("x",), ("y",), self.run)
+        self.runs: list[list[Any]] = []
+        self.entered = threading.Semaphore(0)
+        self.may_go = threading.Event()
+
+    def run(self, values: Sequence[Any]) -> Sequence[Any]:
+        self.runs.append([np.asarray(value).tolist() for value in values])
+        self.entered.release()
+        assert self.may_go.wait(TIMEOUT)
+        return [values[0] * 2]
+
+    def call(self, x: Any, deadline: float = NO_DEADLINE) -> Call:
+        return Call("Predict", "GRPC", "m", 1, "s", self.plan, [np.asarray(x)], frozenset(["x"]), deadline)
+
+
+def run(call: Call) -> Sequence[Any]:
+    return call.plan.run(call.values)
+
+
+def gathered(batcher: Batcher, model: Model, calls: list[Call], proceed: Execute = run) -> list[Any]:
+    """Sends a first call, and the others one after the other while it runs; returns what all of them got."""
+    with ThreadPoolExecutor(len(calls)) as pool:
+        futures = [pool.submit(batcher, calls[0], proceed)]
+        assert model.entered.acquire(timeout=TIMEOUT)
+        for count, call in enumerate(calls[1:], 1):
+            futures.append(pool.submit(batcher, call, proceed))
+            wait_for(lambda count=count: sum(len(b.tasks) for w in batcher._waiting.values() for b in w) >= count
+                     or futures[-1].done())  # fmt: skip
+        model.may_go.set()
+        return [future.exception(TIMEOUT) or future.result() for future in futures]
+
+
+def wait_for(condition: Any) -> None:
+    end, pause = time.monotonic() + TIMEOUT, threading.Event()
+    while not condition():
+        assert time.monotonic() < end
+        pause.wait(0.001)
+
+
+def one_thread(**settings: Any) -> BatchingParameters:
+    return BatchingParameters(num_batch_threads=1, **settings)
+
+
+def test_what_comes_during_a_run_is_the_next_batch() -> None:
+    model, metrics = Model(), Metrics()
+    batcher = Batcher(one_thread(), metrics)
+    answers = gathered(batcher, model, [model.call([0.0]), model.call([1.0, 2.0]), model.call([3.0])])
+    assert [answer[0].tolist() for answer in answers] == [[0.0], [2.0, 4.0], [6.0]]
+    assert model.runs == [[[0.0]], [[1.0, 2.0, 3.0]]]
+    assert metrics.batch_runs.value() == 2
+    assert batcher._waiting == {}
+
+
+def test_batches_have_a_largest_size_and_an_allowed_one() -> None:
+    model = Model()
+    batcher = Batcher(one_thread(max_batch_size=4, allowed_batch_sizes=(2, 4)), Metrics())
+    calls = [model.call([float(i)] * 3) for i in range(3)]
+    answers = gathered(batcher, model, calls)
+    assert [answer[0].tolist() for answer in answers] == [[0.0] * 3, [2.0] * 3, [4.0] * 3]
+    # The first row once more fills a batch up.
+    assert sorted(model.runs) == [[[0.0] * 4], [[1.0] * 4], [[2.0] * 4]]
+
+
+def test_a_full_queue_refuses() -> None:
+    model = Model()
+    batcher = Batcher(one_thread(max_batch_size=1, max_enqueued_batches=2), Metrics())
+    answers = gathered(batcher, model, [model.call([float(i)]) for i in range(4)])
+    assert [answer[0].tolist() for answer in answers[:3]] == [[0.0], [2.0], [4.0]]
+    expected = "UNAVAILABLE: The batch scheduling queue to which this task was submitted is full"
+    assert str(answers[3]) == expected
+
+
+def test_other_shapes_are_padded_or_refused() -> None:
+    rows = [[[0.0]], [[1.0, 2.0]], [[3.0]]]
+    model = Model()
+    padding = one_thread(pad_variable_length_inputs=True)
+    answers = gathered(Batcher(padding, Metrics()), model, [model.call(row) for row in rows])
+    assert [answer[0].tolist() for answer in answers] == [[[0.0]], [[2.0, 4.0]], [[6.0, 0.0]]]
+    model = Model()
+    answers = gathered(Batcher(one_thread(), Metrics()), model, [model.call(row) for row in rows])
+    assert answers[0][0].tolist() == [[0.0]]
+    for refused in answers[1:]:
+        assert str(refused).startswith(
+            "FAILED_PRECONDITION: Tensors with name 'x' from different tasks have different shapes and padding is "
+            "turned off. Set pad_variable_length_inputs to true"
+        )
+
+
+def test_large_requests_are_split_or_refused() -> None:
+    model = Model()
+    model.may_go.set()
+    split = one_thread(max_batch_size=100, enable_large_batch_splitting=True, max_execution_batch_size=2)
+    values = np.arange(5.0)
+    assert Batcher(split, Metrics())(model.call(values), run)[0].tolist() == (2 * values).tolist()
+    assert model.runs == [[[0.0, 1.0]], [[2.0, 3.0]], [[4.0]]]
+    with pytest.raises(StatusError, match="INVALID_ARGUMENT: Task size 5 is larger than maximum input batch size 4"):
+        Batcher(one_thread(max_batch_size=4), Metrics())(model.call(values), run)
+
+
+def test_who_waits_too_long_is_not_run() -> None:
+    model = Model()
+    answers = gathered(Batcher(one_thread(), Metrics()), model, [
+        model.call([0.0]), model.call([1.0], time.monotonic() - 1), model.call([2.0])])  # fmt: skip
+    assert str(answers[1]).startswith("DEADLINE_EXCEEDED: ")
+    assert answers[2][0].tolist() == [4.0]
+    assert model.runs == [[[0.0]], [[2.0]]]
+
+
+def test_a_failing_run_fails_all_of_its_batch_only() -> None:
+    model = Model()
+
+    def fail_late(call: Call) -> Sequence[Any]:
+        outputs = call.plan.run(call.values)
+        if call.values[0][0] > 0:
+            raise StatusError(grpc.StatusCode.INTERNAL, "broken")
+        return outputs
+
+    batcher = Batcher(one_thread(), Metrics())
+    answers = gathered(batcher, model, [model.call([0.0]), model.call([1.0]), model.call([2.0])], fail_late)
+    assert answers[0][0].tolist() == [0.0]
+    assert [str(answer) for answer in answers[1:]] == ["INTERNAL: broken"] * 2
+
+
+def test_inputs_that_cannot_be_joined() -> None:
+    model = Model()
+    batcher = Batcher(one_thread(), Metrics())
+    with pytest.raises(StatusError, match="input tensors must have at least one dimension"):
+        batcher(model.call(1.0), run)
+    plan = Plan(("a", "b"), ("y",), model.run)
+    call = replace(model.call([1.0]), plan=plan, values=[np.ones(2), np.ones(3)], given=frozenset("ab"))
+    with pytest.raises(StatusError, match="Batching Run\\(\\) input tensors must have equal 0th-dimension size"):
+        batcher(call, run)
+
+
+def test_parameters_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "batching.config"
+    file.write_text(
+        "max_batch_size { value: 128 } batch_timeout_micros { value: 0 } num_batch_threads { value: 3 } "
+        "allowed_batch_sizes: 32 allowed_batch_sizes: 128 pad_variable_length_inputs: true thread_pool_name "
+        "{ value: 'x' }"
+    )
+    expected = BatchingParameters(
+        max_batch_size=128, num_batch_threads=3, allowed_batch_sizes=(32, 128), pad_variable_length_inputs=True,
+        thread_pool_name="x",
+    )  # fmt: skip
+    assert BatchingParameters.from_file(str(file)) == expected
+    assert (BatchingParameters().max_batch_size, BatchingParameters().max_enqueued_batches) == (1000, 10)
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"allowed_batch_sizes": (2, 1)}, "must be monotonically increasing"),
+        ({"allowed_batch_sizes": (2, 4)}, "final entry in allowed_batch_sizes must equal max_batch_size"),
+        ({"num_batch_threads": 0}, "received num_batch_threads=0"),
+    ],
+)
+def test_wrong_parameters(settings: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        BatchingParameters(**settings)
