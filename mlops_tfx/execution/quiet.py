@@ -21,6 +21,7 @@ _LOG_LINES = re.compile(
     r"|Make sure that locally built Python SDK docker image"
     r"|Couldn't infer output_type"
     r"|Assets written to:"
+    r"|Tables initialized inside a tf.function"  # TFT's own graphs
     r"|From \S*site-packages\S*: .* is deprecated"  # a library's use of another, not the user's
 )
 

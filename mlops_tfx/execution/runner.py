@@ -17,6 +17,7 @@ from mlops_tfx import filesystem
 from mlops_tfx.errors import ConfigError, NodeFailedError, PipelineFailedError
 from mlops_tfx.execution.heavy_imports import warm_up
 from mlops_tfx.execution.observer import NodeReport, NodeState, Observer
+from mlops_tfx.execution.quiet import quiet_libraries
 from mlops_tfx.execution.task import Run, recover, run_node
 from mlops_tfx.metadata import MetadataStore
 
@@ -73,6 +74,7 @@ class LocalRunner:
         Raises:
             PipelineFailedError: lists what failed and what was therefore not started; the first cause is ``__cause__``.
         """
+        quiet_libraries()
         observer = self._observer or _default_observer()
         _make_root(pipeline.pipeline_root)
         with MetadataStore(pipeline.metadata_connection_config) as store:
@@ -104,9 +106,7 @@ def _make_root(pipeline_root: str) -> None:
 
 def _default_observer() -> Observer:
     from mlops_tfx.execution.progress import progress_display
-    from mlops_tfx.execution.quiet import quiet_libraries
 
-    quiet_libraries()
     return progress_display()
 
 
