@@ -9,7 +9,11 @@ gRPC: by the server's session, and by ``tf.saved_model.load``.
 from __future__ import annotations
 
 import argparse
+import asyncio
+import http.client
+import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -147,20 +151,96 @@ def measure(base: str, times: int) -> None:
     for name, inputs in (("serving_default", {"examples": np.array(example, object)}), ("serving_raw", raw)):
         signature = session.signatures[name]
         protos = {alias: tf.make_tensor_proto(value) for alias, value in inputs.items()}
-        cases[f"in process, session, {name}"] = lambda s=signature, p=protos: s.run(s.bind(p), s.select(()), Sink())  # type: ignore[misc]
+        cases[f"in process, session, {name}"] = in_process(signature, protos)
     cases["in process, tf.saved_model.load, serving_default"] = lambda: function(examples=tf.constant(example))
     start = time.perf_counter()
-    with serve("m", base) as client:
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        rest_port = free.getsockname()[1]
+    monitoring = os.path.join(os.path.dirname(base), "monitoring.config")
+    with open(monitoring, "w") as file:
+        file.write("prometheus_config { enable: true }")
+    flags = [f"--rest_api_port={rest_port}", f"--monitoring_config_file={monitoring}"]
+    with serve("m", base, flags=flags) as client:
         print(f"{'server process until the model answers':52}{time.perf_counter() - start:8.2f} s")
         cases["gRPC, serving_default"] = lambda: client.predict("m", example)
         cases["gRPC, serving_raw"] = lambda: client.predict("m", raw, signature_name="serving_raw")
+        body = json.dumps({"signature_name": "serving_raw", "instances": [ROW]}).encode()
+        connection = http.client.HTTPConnection("localhost", rest_port)
+        cases["REST, serving_raw"] = lambda: rest(connection, body)
         for name, ask in cases.items():
             print(f"{'1 row, ' + name:52}{quantiles(ask, times)}")
+            if name.startswith("gRPC"):
+                print_shares(rest_port, times + 100)
         request = message("tensorflow.serving.PredictRequest")()
         request.model_spec.name = "m"
         tensor_messages.fill_tensor(np.array(example, object), request.inputs["examples"])
         rate = throughput(client.address, request.SerializeToString(), 5 * times)
         print(f"{f'1 row, {IN_FLIGHT} in flight, serving_default':52}{rate:8.0f} requests/s")
+        raw_request = message("tensorflow.serving.PredictRequest")()
+        raw_request.model_spec.name, raw_request.model_spec.signature_name = "m", "serving_raw"
+        for alias, value in raw.items():
+            tensor_messages.fill_tensor(value, raw_request.inputs[alias])
+        rates = [throughput(client.address, raw_request.SerializeToString(), 5 * times)]
+        rates.append(asyncio.run(rest_throughput(rest_port, body, 5 * times)))
+        print(
+            f"{f'1 row, {IN_FLIGHT} in flight, serving_raw: gRPC, REST':52}{rates[0]:8.0f} {rates[1]:8.0f} requests/s"
+        )
+        print(f"{'REST over gRPC, serving_raw':52}{rates[1] / rates[0]:8.2f}")
+    # A session that the interpreter ends with ends the interpreter badly.
+    cases.clear()
+    session.close()
+
+
+def in_process(signature: Any, protos: dict[str, Any]) -> Callable[[], Any]:
+    """The server's own path without gRPC: decode, run, encode."""
+
+    def ask() -> None:
+        plan = signature.plan(signature.select(()))
+        signature.encode(plan.outputs, plan.run(signature.bind(protos)), Sink())
+
+    return ask
+
+
+def rest(connection: http.client.HTTPConnection, body: bytes) -> None:
+    connection.request("POST", "/v1/models/m:predict", body)
+    response = connection.getresponse()
+    answer = response.read()
+    if response.status != 200:
+        raise RuntimeError(answer)
+
+
+_sums: dict[str, float] = {}
+
+
+def print_shares(port: int, count: int) -> None:
+    """How long a request took in the server, and in the model there, on average since the last time."""
+    connection = http.client.HTTPConnection("localhost", port)
+    connection.request("GET", "/monitoring/prometheus/metrics")
+    lines = connection.getresponse().read().decode().splitlines()
+    connection.close()
+    shares = []
+    for name in ("request_latency", "runtime_latency"):
+        total = sum(float(line.split()[1]) for line in lines if line.startswith(f":tensorflow:serving:{name}_sum"))
+        shares.append(f"{(total - _sums.get(name, 0.0)) / count / 1e3:8.3f} ms {name}")
+        _sums[name] = total
+    print(f"{'  of which in the server, mean':52}{' '.join(shares)}")
+
+
+async def rest_throughput(port: int, body: bytes, times: int) -> float:
+    """Requests a second over as many connections as there may be requests in flight."""
+    import aiohttp
+
+    async def ask(session: aiohttp.ClientSession) -> None:
+        for _ in range(times // IN_FLIGHT):
+            async with session.post(f"http://localhost:{port}/v1/models/m:predict", data=body) as response:
+                await response.read()
+                response.raise_for_status()
+
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=IN_FLIGHT)) as session:
+        start = time.perf_counter()
+        await asyncio.gather(*(ask(session) for _ in range(IN_FLIGHT)))
+        return times // IN_FLIGHT * IN_FLIGHT / (time.perf_counter() - start)
 
 
 class Sink(dict):  # type: ignore[type-arg]

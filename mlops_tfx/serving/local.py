@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO
 
 from mlops_tfx.errors import MlopsTfxError
@@ -20,12 +20,15 @@ _SHOWN_LINES = 20
 
 
 @contextlib.contextmanager
-def serve(model_name: str, base_path: str | os.PathLike[str], *, timeout: float = 120.0) -> Iterator[Client]:
+def serve(
+    model_name: str, base_path: str | os.PathLike[str], *, flags: Sequence[str] = (), timeout: float = 120.0
+) -> Iterator[Client]:
     """Serves the newest version below ``base_path`` on a free port; yields a client once the model answers.
 
     Args:
         model_name: the name that requests use.
         base_path: folder with one folder per version, such as Pusher's ``base_directory``.
+        flags: further flags of the server.
         timeout: seconds until the model must be available.
 
     Raises:
@@ -33,7 +36,7 @@ def serve(model_name: str, base_path: str | os.PathLike[str], *, timeout: float 
         ServingError: no version became available.
     """
     command = [sys.executable, "-m", "mlops_tfx.serving.server", "--port=0", f"--model_name={model_name}"]
-    command.append(f"--model_base_path={os.path.abspath(base_path)}")
+    command += [f"--model_base_path={os.path.abspath(base_path)}", *flags]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None  # it is a pipe
     # What the server writes later must be read too, or it blocks on a full pipe.
