@@ -187,7 +187,6 @@ def measure(base: str, times: int) -> None:
             f"{f'1 row, {IN_FLIGHT} in flight, serving_raw: gRPC, REST':52}{rates[0]:8.0f} {rates[1]:8.0f} requests/s"
         )
         print(f"{'REST over gRPC, serving_raw':52}{rates[1] / rates[0]:8.2f}")
-    # A session that the interpreter ends with ends the interpreter badly.
     cases.clear()
     session.close()
 
