@@ -240,6 +240,7 @@ def test_too_large(rest: Rest) -> None:
 FAILURES: list[tuple[str, Any, str]] = [
     ("half:predict", "", "JSON Parse error: The document is empty"),
     ("half:predict", "zz", "JSON Parse error: Invalid value. at offset: 0"),
+    ("half:predict", r'{"instances": ["\ud83d"]}', "JSON Parse error: The surrogate pair in string is invalid."),
     ("half:predict", "[1]", "JSON Value: [1] Is not object"),
     ("half:predict", {"signature_name": 1, "instances": [1.0]},
      'JSON Value: {"signature_name": 1, "instances": [1.0]} not formatted correctly. \'signature_name\' key must be a '

@@ -55,7 +55,10 @@ class Answer:
 
 def failure(error: statuses.StatusError) -> Answer:
     """Returns the answer for a failed request."""
-    return Answer(_CODES[error.code.name], json.dumps({"error": error.message}, indent=4, ensure_ascii=False).encode())
+    return Answer(
+        _CODES[error.code.name],
+        json.dumps({"error": error.message}, indent=4, ensure_ascii=False).encode("utf-8", "replace"),
+    )
 
 
 class RestHandler:

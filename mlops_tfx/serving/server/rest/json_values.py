@@ -31,7 +31,12 @@ def _read_slowly(body: bytes) -> Any:
     if not text:
         raise statuses.invalid("JSON Parse error: The document is empty")
     try:
-        return json.JSONDecoder(strict=False).raw_decode(text)[0]
+        value = json.JSONDecoder(strict=False).raw_decode(text)[0]
+        # Half a surrogate pair is no text: neither a tensor nor an error message could hold it.
+        show(value).encode()
+        return value
+    except UnicodeEncodeError as error:
+        raise statuses.invalid("JSON Parse error: The surrogate pair in string is invalid.") from error
     except json.JSONDecodeError as error:
         raise statuses.invalid(f"JSON Parse error: Invalid value. at offset: {error.pos}") from error
     except RecursionError as error:
