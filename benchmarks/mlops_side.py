@@ -1,4 +1,7 @@
-"""Runs the chain of benchmarks/chain.py under mlops_tfx. Only ever started by chain.py; arguments as in tfx_side.py."""
+"""Runs the chain of benchmarks/chain.py under mlops_tfx. Only ever started by chain.py.
+
+Arguments as in tfx_side.py, but the last is the payload: ``tfrecord`` or ``parquet``.
+"""
 
 import json
 import os
@@ -16,13 +19,14 @@ from mlops_tfx.components.schema_gen import SchemaGen  # noqa: E402
 from mlops_tfx.components.statistics_gen import StatisticsGen  # noqa: E402
 from mlops_tfx.components.trainer import Trainer  # noqa: E402
 from mlops_tfx.components.transform import Transform  # noqa: E402
-from mlops_tfx.config import EvalArgs, PushDestination, TrainArgs  # noqa: E402
+from mlops_tfx.config import EvalArgs, FileFormat, PushDestination, TrainArgs  # noqa: E402
 
+FORMATS = {"tfrecord": FileFormat.FORMAT_TFRECORDS_GZIP, "parquet": FileFormat.FILE_FORMAT_PARQUET}
 IMPORT_SECONDS = time.perf_counter() - START
 
 
-def create_pipeline(data, module_file, work, steps, keras):
-    example_gen = CsvExampleGen(input_base=data)
+def create_pipeline(data, module_file, work, steps, keras, payload):
+    example_gen = CsvExampleGen(input_base=data, output_file_format=FORMATS[payload])
     statistics_gen = StatisticsGen(examples=example_gen.outputs["examples"])
     schema_gen = SchemaGen(statistics=statistics_gen.outputs["statistics"])
     validator = ExampleValidator(statistics=statistics_gen.outputs["statistics"], schema=schema_gen.outputs["schema"])
@@ -56,8 +60,8 @@ def eval_config():
 
 
 def main():
-    data, module_file, work, steps, keras, _ = sys.argv[1:]
-    result = LocalRunner().run(create_pipeline(data, module_file, work, int(steps), int(keras)))
+    data, module_file, work, steps, keras, payload = sys.argv[1:]
+    result = LocalRunner().run(create_pipeline(data, module_file, work, int(steps), int(keras), payload))
     nodes = {report.node_id: report.seconds for report in result.reports}
     with open(f"{work}/result.json", "w", encoding="utf-8") as file:
         json.dump({"imports": IMPORT_SECONDS, "nodes": nodes}, file)

@@ -53,6 +53,7 @@ def create_pipeline(data, module_file, work, steps, keras, workers):
         pipeline_name="chain",
         pipeline_root=f"{work}/root",
         components=[example_gen, statistics_gen, schema_gen, validator, transform, trainer, evaluator, pusher],
+        enable_cache=True,
         metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(f"{work}/metadata.db"),
         beam_pipeline_args=[f"--direct_running_mode={mode}", f"--direct_num_workers={workers}"],
     )
