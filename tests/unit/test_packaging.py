@@ -29,7 +29,11 @@ OWN = {"mlops_tfx", "components", "pipelines", "examples", "tests", "benchmarks"
 # Where a script imports TFX, it is one that runs in TFX's own virtual environment (benchmarks, golden files).
 PEER = "tfx"
 # Distributions that hold a module under a name that another distribution installs too.
-PREFERRED = {"google.protobuf": "protobuf", "tensorflow_serving": "tensorflow-serving-api"}
+PREFERRED = {
+    "google.cloud": "google-cloud-bigquery",
+    "google.protobuf": "protobuf",
+    "tensorflow_serving": "tensorflow-serving-api",
+}
 
 
 def tracked_files(*patterns: str) -> list[Path]:
