@@ -11,6 +11,7 @@ if __name__ != "mlops_tfx.components":
 if TYPE_CHECKING:
     from mlops_tfx.components.avro_example_gen import AvroExampleGen
     from mlops_tfx.components.big_query_example_gen import BigQueryExampleGen
+    from mlops_tfx.components.bulk_inferrer import BulkInferrer
     from mlops_tfx.components.csv_example_gen import CsvExampleGen
     from mlops_tfx.components.distribution_validator import DistributionValidator
     from mlops_tfx.components.evaluator import Evaluator
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AvroExampleGen",
     "BigQueryExampleGen",
+    "BulkInferrer",
     "CsvExampleGen",
     "DistributionValidator",
     "Evaluator",
@@ -52,6 +54,7 @@ __all__ = [
 _FILES = {
     "AvroExampleGen": "avro_example_gen",
     "BigQueryExampleGen": "big_query_example_gen",
+    "BulkInferrer": "bulk_inferrer",
     "CsvExampleGen": "csv_example_gen",
     "DistributionValidator": "distribution_validator",
     "Evaluator": "evaluator",

@@ -279,3 +279,59 @@ class ExampleDiffConfig(Config):
     """What ExampleDiff compares."""
 
     paired_example_skew: PairedExampleSkew | None = None
+
+
+class ModelSpec(Config):
+    """Which part of a SavedModel BulkInferrer runs: signatures (default ``serving_default``) of the graph with tags."""
+
+    model_signature_name: list[str] = Field(default_factory=list)
+    tag: list[str] = Field(default_factory=list)
+
+
+class DataSpec(Config):
+    """Which splits BulkInferrer reads; none for all."""
+
+    example_splits: list[str] = Field(default_factory=list)
+
+
+class ClassifyOutput(Config):
+    """Columns for the labels and the scores of all classes; an empty name leaves one out."""
+
+    label_column: str = ""
+    score_column: str = ""
+
+
+class RegressOutput(Config):
+    """The column for a regression's value."""
+
+    value_column: str = Field(min_length=1)
+
+
+class PredictOutputCol(Config):
+    """An output of a signature, and the column for it."""
+
+    output_key: str = Field(min_length=1)
+    output_column: str = Field(min_length=1)
+
+
+class PredictOutput(Config):
+    """Columns for outputs of a signature."""
+
+    output_columns: list[PredictOutputCol] = Field(min_length=1)
+
+
+class OutputColumnsSpec(Config):
+    """The columns for the outputs of one signature; an empty name means ``serving_default``."""
+
+    ONEOFS = (("classify_output", "regress_output", "predict_output"),)
+
+    signature_name: str = ""
+    classify_output: ClassifyOutput | None = None
+    regress_output: RegressOutput | None = None
+    predict_output: PredictOutput | None = None
+
+
+class OutputExampleSpec(Config):
+    """Which predictions BulkInferrer adds to the rows it read, one entry per signature."""
+
+    output_columns_spec: list[OutputColumnsSpec] = Field(min_length=1)

@@ -22,11 +22,13 @@ from mlops_tfx.components import (
     MergeStatistics,
     QueryBasedExampleGen,
     StatisticsGen,
+    Trainer,
 )
 from mlops_tfx.io.inputs import InputSplit
 from mlops_tfx.node import Node
 from mlops_tfx.pipelines.tabular import tabular_pipeline
 from tests.conformance.comparing_nodes import comparing_nodes
+from tests.conformance.inferring_nodes import inferring_nodes
 
 SCHEMA = """
 feature {
@@ -63,7 +65,9 @@ def nodes(folder: Path) -> list[Node]:
     validators = comparing_nodes(
         statistics.inputs["examples"], statistics.outputs["statistics"], merged.outputs["statistics"]
     )
-    return [*chain.nodes, *validators, merged, records, lines, *formats, *queried, schema]
+    (trainer,) = (node for node in chain.nodes if isinstance(node, Trainer))
+    inferring = inferring_nodes(statistics.inputs["examples"], trainer.outputs["model"])
+    return [*chain.nodes, *validators, *inferring, merged, records, lines, *formats, *queried, schema]
 
 
 def run_query(query: str) -> Iterator[pa.RecordBatch]:

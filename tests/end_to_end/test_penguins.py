@@ -76,7 +76,7 @@ def test_a_line_changed_in_a_helper_of_the_preprocessing_runs_transform_and_what
     helper = example.project / "features.py"
     text = helper.read_text()
     try:
-        helper.write_text(text.replace(', "body_mass_g")\nCAT', ')\nCAT'))
+        helper.write_text(text.replace(', "body_mass_g")\nCAT', ")\nCAT"))
         assert helper.read_text() != text
         finished = example.run("--no-serving")
         why = example.execute(

@@ -1,6 +1,6 @@
 """Writes expected.json: what TFX 1.16 answers for the records and file trees below. Its Python needs tfx 1.16.
 
-    .venv-tfx/bin/python tests/golden/ingestion/make.py
+.venv-tfx/bin/python tests/golden/ingestion/make.py
 """
 
 import base64

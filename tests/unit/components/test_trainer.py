@@ -174,11 +174,14 @@ def test_the_data_accessor_reads_the_rows_that_the_patterns_name(tmp_path: pathl
 def test_a_module_file_may_import_its_neighbours(tmp_path: pathlib.Path, examples: Examples) -> None:
     import tensorflow as tf
 
-    file = module(tmp_path, """
+    file = module(
+        tmp_path,
+        """
         from saving import save
         def run_fn(fn_args):
             save([3.0, 4.0], fn_args.serving_model_dir)
-    """)
+    """,
+    )
     model = tf.saved_model.load(train(tmp_path, {"examples": examples}, module_file=file)["model"] + "/Format-Serving")
     score = model.signatures["serving_default"](x=tf.constant([[1.0, 10.0]]))["score"]
     assert score.numpy().tolist() == [43.0]
