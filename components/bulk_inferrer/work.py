@@ -103,7 +103,11 @@ def _usable_cores() -> int:
 
 
 def read_results(job: Job, pieces: Sequence[Piece]) -> tuple[list[int], set[str]]:
-    """Returns the rows of every piece, and, where some are kept, all features that rows have. Raises DataError if a piece was not done."""
+    """Returns the rows of every piece and, where some features are chosen, all that rows have.
+
+    Raises:
+        DataError: a piece was not done.
+    """
     rows: list[int] = []
     features: set[str] = set()
     for number, piece in enumerate(pieces):
