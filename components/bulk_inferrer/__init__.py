@@ -1,10 +1,7 @@
 """BulkInferrer: a model's predictions for every row of Examples.
 
 component.py    the component
-requests.py     which signatures run, and which columns come out: what is wrong before any work
-model.py        a SavedModel in a session
-features.py     rows as the inputs of a signature
-batches.py      reads a shard in batches that are bounded by rows and bytes
+requests.py     what is wrong with the parameters, before any work
 columns.py      predictions as Arrow columns
 log_messages.py predictions as PredictionLogs, column by column
 messages.py     protobuf messages of many rows at once

@@ -11,8 +11,8 @@ import pyarrow as pa
 from mlops_tfx.errors import DataError
 
 if TYPE_CHECKING:
-    from mlops_tfx.components.bulk_inferrer.batches import Batch
-    from mlops_tfx.components.bulk_inferrer.requests import Task
+    from mlops_tfx.inference.batches import Batch
+    from mlops_tfx.inference.signatures import Task
 
 _INT64_MAX = np.iinfo(np.int64).max
 

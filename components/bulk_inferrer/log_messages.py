@@ -15,15 +15,15 @@ import pyarrow as pa
 import tensorflow as tf
 
 from mlops_tfx.components.bulk_inferrer import messages
-from mlops_tfx.components.bulk_inferrer.features import feeds_of
 from mlops_tfx.components.bulk_inferrer.messages import NOTHING, Messages, constant, field, text, values
-from mlops_tfx.components.bulk_inferrer.requests import CLASSES, CLASSIFY, PREDICT, REGRESS, SCORES, VALUE
 from mlops_tfx.errors import DataError
+from mlops_tfx.inference.features import feeds_of
+from mlops_tfx.inference.signatures import CLASSES, CLASSIFY, PREDICT, REGRESS, SCORES, VALUE
 from mlops_tfx.io import wire
 
 if TYPE_CHECKING:
-    from mlops_tfx.components.bulk_inferrer.batches import Batch
-    from mlops_tfx.components.bulk_inferrer.requests import Task
+    from mlops_tfx.inference.batches import Batch
+    from mlops_tfx.inference.signatures import Task
 
 _REQUEST, _RESPONSE = 1, 2
 _LOGS = {CLASSIFY: 2, REGRESS: 3, PREDICT: 6}

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from mlops_tfx.components.bulk_inferrer.features import feeds_of
-from mlops_tfx.components.bulk_inferrer.requests import make_tasks
 from mlops_tfx.errors import ArtifactError, DataError
+from mlops_tfx.inference.features import feeds_of
+from mlops_tfx.inference.signatures import make_tasks
 
 if TYPE_CHECKING:
-    from mlops_tfx.components.bulk_inferrer.batches import Batch
     from mlops_tfx.config import OutputExampleSpec
+    from mlops_tfx.inference.batches import Batch
 
 Outputs = list[dict[str, Any]]
 

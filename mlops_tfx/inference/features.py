@@ -11,8 +11,8 @@ from mlops_tfx.errors import DataError, did_you_mean
 from mlops_tfx.io import wire
 
 if TYPE_CHECKING:
-    from mlops_tfx.components.bulk_inferrer.batches import Batch
-    from mlops_tfx.components.bulk_inferrer.requests import InputTensor, Task
+    from mlops_tfx.inference.batches import Batch
+    from mlops_tfx.inference.signatures import InputTensor, Task
 
 
 def feeds_of(task: Task, batch: Batch) -> dict[str, Any]:

@@ -1,0 +1,7 @@
+"""Models run on rows of examples, in this process.
+
+signatures.py    which signatures run, and which columns come out
+batches.py       reads a shard in batches that are bounded by rows and bytes
+features.py      rows as the inputs of a signature
+loaded_model.py  a SavedModel in a session
+"""
