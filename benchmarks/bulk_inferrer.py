@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -42,9 +43,9 @@ def main() -> None:
         model, examples = save_model(folder), write_examples(folder, rows)
         for columns in (False, True):
             kind = "columns" if columns else "PredictionLogs"
-            ours = seconds(lambda: run_ours(folder, model, examples, columns))
+            ours = seconds(partial(run_ours, folder, model, examples, columns))
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-            theirs = seconds(lambda: run_tfx(folder, model, examples, columns))
+            theirs = seconds(partial(run_tfx, folder, model, examples, columns))
             figures = f"ours {ours:.2f} s, TFX's way {theirs:.2f} s, ratio {theirs / ours:.1f}"
             sys.stdout.write(f"{rows:,} rows to {kind}: {figures}; {peak:,} MB at most before TFX's run\n")
             sys.stdout.flush()
