@@ -66,7 +66,7 @@ class Analysis:
         function: the checked preprocessing_fn.
         schema: the schema of the raw data.
         shape: what tracing the function told.
-        columns: features to read; more than the analyzers need if statistics are made of the same batches.
+        columns: tensors to read; more than the analyzers need if statistics are made of the same batches.
         datasets: what to analyze.
         compat_v1: whether to trace a TF 1 graph.
         settings: what statistics of the raw data to compute while it is read; None for none.

@@ -59,7 +59,7 @@ class Application:
 
     Attributes:
         graph_uri: the transform graph.
-        columns: the raw features that the graph needs.
+        columns: the raw tensors that the graph needs.
         file_format: ``tfrecords_gzip`` or ``parquet``.
         tallies: the folder for the tally of every piece.
         settings: what statistics of the transformed rows to compute; None for none.
@@ -86,7 +86,7 @@ class Application:
                 transformed = graph.transform(batch, piece.shard.uri)
                 read += batch.num_rows
                 if writer is not None:
-                    writer.write(transformed)
+                    writer.write(graph.flattener.flatten(transformed))
                 tally.add(transformed)
                 yield transformed
         written = read if writer is None else writer.rows

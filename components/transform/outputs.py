@@ -43,9 +43,9 @@ def describe(source: Examples, result: Examples, splits: Sequence[str], file_for
 
 def check_payload(payload: str) -> None:
     """Raises DataError for a payload whose records are not features by name."""
-    known = ("FORMAT_TF_EXAMPLE", "FORMAT_PARQUET")
-    if payload not in known:
+    if payload == "FORMAT_PROTO":
         raise DataError(
-            f"examples: Transform reads {' and '.join(known)}, received payload_format={payload!r}; convert records "
-            "to tf.Examples, in an ExampleGen of your own or in a component before Transform"
+            "examples: Transform reads tf.Examples, tf.SequenceExamples and Parquet, received "
+            "payload_format='FORMAT_PROTO'; convert records to tf.Examples, in an ExampleGen of your own or in a "
+            "component before Transform"
         )

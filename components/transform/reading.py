@@ -9,6 +9,7 @@ import apache_beam as beam
 import pyarrow as pa
 
 from mlops_tfx.components.transform import tensors
+from mlops_tfx.components.transform.raw_batches import RawBatches
 from mlops_tfx.components.transform.tallies import Tallying
 from mlops_tfx.io.ahead import ahead
 from mlops_tfx.io.examples import Shard, read_shard
@@ -55,7 +56,7 @@ class _ReadShard(beam.DoFn):
         from tensorflow_metadata.proto.v0 import schema_pb2
 
         self._schema = schema_pb2.Schema.FromString(self._schema_bytes)
-        self._raw = tensors.RawBatches.of(tensors.adapter_config(self._schema))
+        self._raw = RawBatches.of(tensors.adapter_config(self._schema))
         self._computation = None if self._settings is None else Computation(self._settings)
 
     def process(self, numbered: tuple[int, Iterable[Shard]]) -> Iterator[pa.RecordBatch]:

@@ -14,6 +14,8 @@ from tfx_bsl.tfxio.tensor_adapter import TensorAdapter
 
 from mlops_tfx import filesystem
 from mlops_tfx.components.transform import tensors
+from mlops_tfx.components.transform.materialize import Flattener
+from mlops_tfx.components.transform.raw_batches import RawBatches
 from mlops_tfx.errors import UserCodeError
 from mlops_tfx.io.ahead import ahead
 from mlops_tfx.io.examples import Shard, read_shard
@@ -27,10 +29,11 @@ class SavedGraph:
 
     Args:
         graph_uri: the folder that the analysis wrote.
-        columns: the raw features that the graph needs.
+        columns: the raw tensors that the graph needs.
 
     Attributes:
         schema: the schema of these raw features.
+        flattener: brings transformed batches into the columns of transformed examples.
     """
 
     def __init__(self, graph_uri: str, columns: Collection[str]) -> None:
@@ -38,19 +41,21 @@ class SavedGraph:
         raw_schema = output.raw_metadata.schema
         config = tensors.adapter_config(raw_schema, columns)
         self.schema = tensors.project(raw_schema, columns)
-        self._raw = tensors.RawBatches.of(config)
+        self._raw = RawBatches.of(config)
         self._adapter = TensorAdapter(config)
         # The layer is kept: it owns the tables that the function uses.
         self._layer = output.transform_features_layer()
         self._apply = tf.function(self._layer, input_signature=[self._adapter.TypeSpecs()], autograph=False)
-        self._to_arrow = impl_helper.make_tensor_to_arrow_converter(output.transformed_metadata.schema)
+        transformed = output.transformed_metadata.schema
+        self._to_arrow = impl_helper.make_tensor_to_arrow_converter(transformed)
+        self.flattener = Flattener(transformed)
 
     def read(self, shard: Shard) -> Iterator[pa.RecordBatch]:
         """Reads the raw features of a shard that the graph needs."""
         return ahead(read_shard(shard, schema=self.schema))
 
     def transform(self, batch: pa.RecordBatch, where: str) -> pa.RecordBatch:
-        """Returns the transformed rows, in the same order.
+        """Returns the transformed rows, in the same order; a ragged feature is one column of nested lists.
 
         Raises:
             DataError: a required feature is missing.

@@ -6,13 +6,14 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 import tensorflow as tf
 import tensorflow_transform as tft
+from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_transform import analyzer_nodes
+from tfx_bsl.tfxio import tensor_representation_util as representations
 from tfx_bsl.tfxio.tensor_adapter import TensorAdapter, TensorAdapterConfig
 from tfx_bsl.tfxio.tf_example_record import TFExampleBeamRecord
+from tfx_bsl.tfxio.tf_sequence_example_record import TFSequenceExampleBeamRecord
 
 from mlops_tfx.errors import DataError
 
@@ -22,37 +23,79 @@ class FunctionShape:
     """What tracing preprocessing_fn tells about it.
 
     Attributes:
-        analyze_columns: features that analyzers read, in the schema's order.
-        transform_columns: features that the outputs are computed from, in the schema's order.
+        columns: all tensors that the schema makes.
+        analyze_columns: those that analyzers read, in the same order.
+        transform_columns: those that the outputs are computed from, in the same order.
         analyzers: how many results analyzers have to give; 0: no data need be read.
         opaque: whether the graph calls Python code, which it does not contain.
     """
 
+    columns: tuple[str, ...]
     analyze_columns: tuple[str, ...]
     transform_columns: tuple[str, ...]
     analyzers: int
     opaque: bool = False
 
 
-def adapter_config(schema: Any, columns: Collection[str] | None = None) -> TensorAdapterConfig:
-    """Returns how record batches become tensors; for some columns only, if given."""
-    records = TFExampleBeamRecord(physical_format="inmem", telemetry_descriptors=["Transform"], schema=schema)
-    return (records if columns is None else records.Project(list(columns))).TensorAdapterConfig()
+def adapter_config(schema: Any, names: Collection[str] | None = None) -> TensorAdapterConfig:
+    """Returns how record batches become tensors; for some tensors only, if given."""
+    records = _TFXIO[has_sequences(schema)](
+        physical_format="inmem", telemetry_descriptors=["Transform"], schema=schema
+    )
+    return (records if names is None else records.Project(list(names))).TensorAdapterConfig()
+
+
+_TFXIO = {False: TFExampleBeamRecord, True: TFSequenceExampleBeamRecord}
+
+
+def has_sequences(schema: Any) -> bool:
+    """Whether a schema describes tf.SequenceExamples: sequence features lie below a feature of type STRUCT."""
+    return any(feature.type == schema_pb2.STRUCT for feature in schema.feature)
 
 
 def type_specs(schema: Any) -> dict[str, Any]:
-    """Returns the TensorFlow type of every feature."""
-    specs: dict[str, Any] = TensorAdapter(adapter_config(schema)).OriginalTypeSpecs()
+    """Returns the TensorFlow type of every tensor.
+
+    Raises:
+        DataError: the schema's tensor representations and features do not fit each other.
+    """
+    try:
+        specs: dict[str, Any] = TensorAdapter(adapter_config(schema)).OriginalTypeSpecs()
+    except (ValueError, KeyError, NotImplementedError) as error:
+        raise DataError(
+            f"schema: its features do not make tensors: {error}; expected every tensor representation to name "
+            "features of the schema, partitions and indices of type INT, and shape only with min_fraction: 1"
+        ) from error
     return specs
 
 
-def project(schema: Any, columns: Collection[str]) -> Any:
-    """Returns a schema of these features only, so that nothing else is decoded."""
+def project(schema: Any, names: Collection[str]) -> Any:
+    """Returns a schema of these tensors and the features that they are made of, so that nothing else is decoded."""
+    by_name = representations.InferTensorRepresentationsFromMixedSchema(schema)
+    kept = {name: representation for name, representation in by_name.items() if name in names}
+    sources = {
+        path.steps()
+        for representation in kept.values()
+        for path in representations.GetSourceColumnsFromTensorRepresentation(representation)
+    }
     projected = type(schema)()
     projected.CopyFrom(schema)
-    del projected.feature[:]
-    projected.feature.extend(feature for feature in schema.feature if feature.name in columns)
+    for field in ("feature", "sparse_feature", "tensor_representation_group"):
+        projected.ClearField(field)
+    for feature in schema.feature:
+        steps = [path[1:] for path in sources if path[0] == feature.name]
+        if steps:
+            _project_struct(projected.feature.add(), feature, {step[0] for step in steps if step})
+    if schema.tensor_representation_group or schema.sparse_feature:
+        representations.SetTensorRepresentationsInSchema(projected, kept)
     return projected
+
+
+def _project_struct(target: Any, feature: Any, names: Collection[str]) -> None:
+    target.CopyFrom(feature)
+    if feature.type == schema_pb2.STRUCT:
+        target.struct_domain.ClearField("feature")
+        target.struct_domain.feature.extend(inner for inner in feature.struct_domain.feature if inner.name in names)
 
 
 def inspect_function(function: Callable[[Any], Any], specs: Mapping[str, Any], compat_v1: bool) -> FunctionShape:
@@ -69,67 +112,8 @@ def inspect_function(function: Callable[[Any], Any], specs: Mapping[str, Any], c
     analyze = tft.get_analyze_input_columns(counting, specs, force_tf_compat_v1=compat_v1)
     transform = tft.get_transform_input_columns(counting, specs, force_tf_compat_v1=compat_v1)
     ordered = [tuple(name for name in specs if name in names) for names in (analyze, transform)]
-    return FunctionShape(ordered[0], ordered[1], counts[0], any(opaque))
+    return FunctionShape(tuple(specs), ordered[0], ordered[1], counts[0], any(opaque))
 
 
 def _calls_python(operation: Any) -> bool:
     return operation.type in ("PyFunc", "PyFuncStateless", "EagerPyFunc")
-
-
-@dataclass(frozen=True)
-class RawBatches:
-    """What batches must look like to become tensors; picklable.
-
-    Attributes:
-        arrow_schema: the columns.
-        required: features that every row must have, with the number of their values.
-    """
-
-    arrow_schema: pa.Schema
-    required: Mapping[str, int]
-
-    @classmethod
-    def of(cls, config: TensorAdapterConfig) -> RawBatches:
-        """Reads it off the configuration of a TensorAdapter."""
-        required = {}
-        for representation in config.tensor_representations.values():
-            dense = representation.dense_tensor
-            if representation.WhichOneof("kind") == "dense_tensor" and not dense.HasField("default_value"):
-                required[dense.column_name] = int(np.prod([dim.size for dim in dense.shape.dim], initial=1))
-        return cls(config.arrow_schema, required)
-
-    def check(self, batch: pa.RecordBatch, where: str) -> pa.RecordBatch:
-        """Returns the batch in exactly these columns, after checking that required features are there in every row.
-
-        Raises:
-            DataError: a row has another number of values than the schema's fixed shape; names feature, rows and remedy.
-        """
-        columns = [_column(batch, field) for field in self.arrow_schema]
-        for field, column in zip(self.arrow_schema, columns, strict=True):
-            if field.name in self.required:
-                _check_values(field.name, column, self.required[field.name], where)
-        return pa.RecordBatch.from_arrays(columns, schema=self.arrow_schema)
-
-
-def _column(batch: pa.RecordBatch, field: pa.Field) -> pa.Array:
-    column = batch.column(batch.schema.get_field_index(field.name))
-    # A column without any value carries no type.
-    return pa.nulls(len(column), field.type) if pa.types.is_null(column.type) else column
-
-
-def _check_values(name: str, column: pa.Array, size: int, where: str) -> None:
-    counts = np.asarray(column.value_lengths().fill_null(0))
-    wrong = np.flatnonzero(counts != size)
-    if not len(wrong):
-        return
-    if counts.any():
-        found = (
-            f"{len(wrong)} of {len(column)} rows of a batch have another number (row {wrong[0]}: {counts[wrong[0]]})"
-        )
-    else:
-        found = "the data has no such feature"
-    raise DataError(
-        f"{where}: feature {name!r}: the schema requires {size} value(s) in every row, but {found}; "
-        "repair the data, or make the feature optional in the schema (value_count, and presence without "
-        "min_fraction, instead of shape) and fill missing values in preprocessing_fn"
-    )

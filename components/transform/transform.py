@@ -156,7 +156,7 @@ class Transform(Component):
         settings = None if options is None else statistics.direct_settings(options)
         through_beam = options is not None and settings is None
         used = {*shape.analyze_columns, *(shape.transform_columns if options is not None else ())}
-        columns = tuple(feature.name for feature in schema.feature if feature.name in used)
+        columns = tuple(name for name in shape.columns if name in used)
         datasets = tuple(
             Dataset(artifact, split, index) for split in splits.analyze for index, artifact in enumerate(self.examples)
         )

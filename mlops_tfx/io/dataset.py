@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mlops_tfx import filesystem
 from mlops_tfx.errors import ConfigError, DataError, did_you_mean
 from mlops_tfx.io import examples as examples_io
+from mlops_tfx.io.parser import Parser
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -87,17 +88,17 @@ def data_accessor(examples: Examples | Sequence[Examples]) -> DataAccessor:
     """Makes the DataAccessor for artifacts.
 
     Raises:
-        DataError: they are stored in different formats, or hold something else than tf.Examples.
+        DataError: they are stored in different formats, or hold bytes without features.
     """
     payload, file_format = examples_io.storage_of(examples)
-    if payload not in examples_io.PAYLOADS_BY_FORMAT.values():
+    if payload == "FORMAT_PROTO":
         raise DataError(
-            f"expected tf.Examples or Parquet, received payload_format={payload!r}; read the files themselves in "
-            f"run_fn, with tf.data.TFRecordDataset(files, 'GZIP')"
+            f"expected tf.Examples, tf.SequenceExamples or Parquet, received payload_format={payload!r}; read the "
+            f"files themselves in run_fn, with tf.data.TFRecordDataset(files, 'GZIP')"
         )
     return DataAccessor(
-        tf_dataset_factory=functools.partial(make_tf_dataset, file_format=file_format),
-        record_batch_factory=functools.partial(make_record_batches, file_format=file_format),
+        tf_dataset_factory=functools.partial(make_tf_dataset, file_format=file_format, payload=payload),
+        record_batch_factory=functools.partial(make_record_batches, file_format=file_format, payload=payload),
     )
 
 
@@ -107,6 +108,7 @@ def make_tf_dataset(
     schema: Any = None,
     *,
     file_format: str = examples_io.TFRECORDS_GZIP,
+    payload: str = "FORMAT_TF_EXAMPLE",
 ) -> Any:
     """Reads files as a tf.data.Dataset of batches.
 
@@ -115,6 +117,7 @@ def make_tf_dataset(
         options: see `TensorFlowDatasetOptions`.
         schema: a tensorflow_metadata Schema; its features and tensor representations decide what is parsed.
         file_format: how the files are stored.
+        payload: what the records hold: ``FORMAT_TF_SEQUENCE_EXAMPLE``, or another with one level of features.
 
     Returns:
         A dataset of ``{name: tensor}`` or, with a label key, ``({name: tensor}, label)``. Tensors are dense, sparse or
@@ -122,14 +125,16 @@ def make_tf_dataset(
 
     Raises:
         DataError: no file matches.
-        ConfigError: there is no schema, or the label is not in it.
+        ConfigError: there is no schema, it does not fit the payload, or the label is not in it.
     """
     import tensorflow as tf
 
     paths = _expand(file_pattern)
-    specs, names = _parser_config(schema)
-    if options.label_key is not None and options.label_key not in names.values():
-        hint = did_you_mean(options.label_key, names.values())
+    if schema is None:
+        raise ConfigError("tf_dataset_factory: expected a schema, received None; pass the schema of the examples")
+    parser = Parser(schema, payload)
+    if options.label_key is not None and options.label_key not in parser.names:
+        hint = did_you_mean(options.label_key, parser.names)
         raise ConfigError(f"expected label_key to be a feature of the schema, received {options.label_key!r}{hint}")
     dataset = _serialized(paths, options, file_format)
     if options.shuffle:
@@ -137,31 +142,13 @@ def make_tf_dataset(
     dataset = dataset.repeat(options.num_epochs).batch(options.batch_size, drop_remainder=options.drop_final_batch)
 
     def parse(serialized: Any) -> Any:
-        parsed = tf.io.parse_example(serialized, specs)
-        features = {names[key]: value for key, value in parsed.items()}
+        features = parser.parse(serialized)
         return features if options.label_key is None else (features, features.pop(options.label_key))
 
+    plain = tf.autograph.experimental.do_not_convert(parse)  # nothing in it needs converting
     # Whole batches are parsed by one C++ call each, several at a time.
-    dataset = dataset.map(parse, num_parallel_calls=options.parser_num_threads, deterministic=_deterministic(options))
+    dataset = dataset.map(plain, num_parallel_calls=options.parser_num_threads, deterministic=_deterministic(options))
     return dataset.prefetch(options.prefetch_buffer_size)
-
-
-def _parser_config(schema: Any) -> tuple[dict[str, Any], dict[str, str]]:
-    if schema is None:
-        raise ConfigError("tf_dataset_factory: expected a schema, received None; pass the schema of the examples")
-    from tfx_bsl.tfxio import tensor_representation_util as representations
-
-    by_tensor = representations.InferTensorRepresentationsFromMixedSchema(schema)
-    types = {feature.name: feature.type for feature in schema.feature}
-    specs, names = {}, {}
-    for tensor, representation in by_tensor.items():
-        columns = representations.GetSourceColumnsFromTensorRepresentation(representation)
-        values = representations.GetSourceValueColumnFromTensorRepresentation(representation).initial_step()
-        # The parser looks up a feature by its key, unless the spec itself names several features.
-        key = columns[0].initial_step() if len(columns) == 1 else tensor
-        specs[key] = representations.CreateTfExampleParserConfig(representation, types[values])
-        names[key] = tensor
-    return specs, names
 
 
 def _deterministic(options: TensorFlowDatasetOptions) -> bool:
@@ -199,7 +186,7 @@ def _open_records(path: Any) -> Any:
 def _encoded(paths: list[str]) -> Iterator[Any]:
     from mlops_tfx.io import wire
 
-    for batch in _read_files(paths, examples_io.PARQUET, None, examples_io.BATCH_ROWS):
+    for batch in _read_files(paths, (examples_io.PARQUET, "FORMAT_PARQUET"), None, examples_io.BATCH_ROWS):
         yield wire.encode_examples(batch).to_numpy(zero_copy_only=False)
 
 
@@ -209,6 +196,7 @@ def make_record_batches(
     schema: Any = None,
     *,
     file_format: str = examples_io.TFRECORDS_GZIP,
+    payload: str = "FORMAT_TF_EXAMPLE",
 ) -> Iterator[pa.RecordBatch]:
     """Reads files as record batches in tf.Example form, each of ``batch_size`` rows; the last of a pass may be smaller.
 
@@ -218,14 +206,15 @@ def make_record_batches(
     import numpy as np
 
     paths = _expand(file_pattern)
+    stored = (file_format, payload)
     random = np.random.default_rng(options.shuffle_seed)
     epochs = itertools.count() if options.num_epochs is None else range(options.num_epochs)
     for _ in epochs:
-        yield from _one_pass(paths, options, schema, file_format, random if options.shuffle else None)
+        yield from _one_pass(paths, options, schema, stored, random if options.shuffle else None)
 
 
 def _one_pass(
-    paths: list[str], options: RecordBatchesOptions, schema: Any, file_format: str, random: Any
+    paths: list[str], options: RecordBatchesOptions, schema: Any, stored: tuple[str, str], random: Any
 ) -> Iterator[pa.RecordBatch]:
     from mlops_tfx.io import columns
 
@@ -234,7 +223,7 @@ def _one_pass(
     stretch = size * max(1, options.shuffle_buffer_size // size) if random is not None else size
     pending: list[Any] = []
     rows = 0
-    for batch in _read_files(paths, file_format, schema, max(stretch, examples_io.BATCH_ROWS)):
+    for batch in _read_files(paths, stored, schema, max(stretch, examples_io.BATCH_ROWS)):
         pending.append(batch)
         rows += batch.num_rows
         if rows < stretch:
@@ -258,9 +247,13 @@ def _cut(batch: pa.RecordBatch, size: int, random: Any) -> Iterator[pa.RecordBat
         yield batch.slice(start, size)
 
 
-def _read_files(paths: list[str], file_format: str, schema: Any, batch_rows: int) -> Iterator[pa.RecordBatch]:
+def _read_files(
+    paths: list[str], stored: tuple[str, str], schema: Any, batch_rows: int
+) -> Iterator[pa.RecordBatch]:
+    file_format, payload = stored
     for path in paths:
-        yield from examples_io.read_shard(examples_io.Shard(path, file_format), batch_rows=batch_rows, schema=schema)
+        shard = examples_io.Shard(path, file_format, payload=payload)
+        yield from examples_io.read_shard(shard, batch_rows=batch_rows, schema=schema)
 
 
 def _expand(file_pattern: str | Sequence[str]) -> list[str]:

@@ -2,8 +2,11 @@
 
     python -m tests.golden.transform.data /tmp/golden
     /path/to/tfx-1.16/bin/python tests/golden/transform/make.py /tmp/golden
+    python -m tests.golden.transform.sequences /tmp/sequences
+    /path/to/tfx-1.16/bin/python tests/golden/transform/make.py /tmp/sequences sequences
 
-writes ``expected.json.gz`` beside this file: the vocabularies, and the values of all transformed rows.
+writes ``expected.json.gz`` or ``sequences.json.gz`` beside this file: the vocabularies, the values of all transformed
+rows, and for the sequences the statistics and the schema of the transformed data.
 """
 
 import gzip
@@ -12,6 +15,8 @@ import os
 import sys
 
 import tensorflow as tf
+from google.protobuf import json_format
+from tensorflow_metadata.proto.v0 import statistics_pb2
 from tfx.components.transform import executor
 from tfx.types import standard_artifacts as artifacts
 
@@ -28,12 +33,19 @@ KINDS = {
 }
 
 
-def main(folder):
+CASES = {
+    "expected": ("FORMAT_TF_EXAMPLE", "preprocessing.preprocessing_fn"),
+    "sequences": ("FORMAT_TF_SEQUENCE_EXAMPLE", "sequences_preprocessing.preprocessing_fn"),
+}
+
+
+def main(folder, case="expected"):
     """Runs TFX's Transform and stores what it wrote."""
+    payload, function = CASES[case]
     examples, schema = artifacts.Examples(), artifacts.Schema()
     examples.uri, schema.uri = os.path.join(folder, "examples"), os.path.join(folder, "schema")
     examples.split_names = json.dumps(["train", "eval"])
-    properties = {"tfx_version": "1.16.0", "payload_format": "FORMAT_TF_EXAMPLE", "file_format": "tfrecords_gzip"}
+    properties = {"tfx_version": "1.16.0", "payload_format": payload, "file_format": "tfrecords_gzip"}
     for name, value in properties.items():
         examples.set_string_custom_property(name, value)
     outputs = {}
@@ -45,10 +57,14 @@ def main(folder):
     arguments = ["--direct_running_mode=in_memory", "--direct_num_workers=1"]
     context = executor.Executor.Context(beam_pipeline_args=arguments, tmp_dir=f"{folder}/tmp", unique_id="1")
     sys.path.insert(0, HERE)
-    parameters = {"preprocessing_fn": "preprocessing.preprocessing_fn", "custom_config": "null"}
+    parameters = {"preprocessing_fn": function, "custom_config": "null"}
     executor.Executor(context).Do({"examples": [examples], "schema": [schema]}, outputs, parameters)
     expected = {"vocabularies": vocabularies(outputs), "rows": rows(outputs["transformed_examples"][0].uri)}
-    with gzip.GzipFile(os.path.join(HERE, "expected.json.gz"), "wb", mtime=0) as file:
+    if case == "sequences":
+        keys = ("pre_transform_stats", "post_transform_stats")
+        expected["statistics"] = {key: statistics(outputs[key][0].uri) for key in keys}
+        expected["schema"] = open(f"{outputs['transform_graph'][0].uri}/transformed_metadata/schema.pbtxt").read()
+    with gzip.GzipFile(os.path.join(HERE, f"{case}.json.gz"), "wb", mtime=0) as file:
         file.write(json.dumps(expected, sort_keys=True).encode())
 
 
@@ -56,6 +72,14 @@ def vocabularies(outputs):
     """Name to lines, in the order of the file."""
     assets = os.path.join(outputs["transform_graph"][0].uri, "transform_fn", "assets")
     return {name: tf.io.gfile.GFile(os.path.join(assets, name)).read().splitlines() for name in os.listdir(assets)}
+
+
+def statistics(uri):
+    """Name or path of each feature to its statistics."""
+    with open(f"{uri}/FeatureStats.pb", "rb") as file:
+        (dataset,) = statistics_pb2.DatasetFeatureStatisticsList.FromString(file.read()).datasets
+    return {feature.name or "/".join(feature.path.step): json_format.MessageToDict(feature)
+            for feature in dataset.features}  # fmt: skip
 
 
 def rows(uri):
@@ -83,4 +107,4 @@ def plain(feature):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
