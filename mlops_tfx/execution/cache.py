@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tfx import filesystem
 from mlops_tfx.artifacts import CONTENT_DIGEST
+from mlops_tfx.execution.framework_code import framework_code
 from mlops_tfx.execution.imports import project_modules, source_of_module
 from mlops_tfx.parameters import canonical_json
 
@@ -64,7 +65,10 @@ def differences(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator
 
 
 def _code(component: Component) -> Iterator[tuple[str, str]]:
-    """Digests of the file (or the package folder) of the component's class, and of project modules it imports."""
+    """Digests of the file (or the package folder) of the component's class, and of project modules it imports.
+
+    Of the framework's own modules, those that decide what results are (`framework_code`).
+    """
     cls = type(component)
     try:
         path = inspect.getsourcefile(cls)
@@ -78,6 +82,8 @@ def _code(component: Component) -> Iterator[tuple[str, str]]:
     for file in files:
         name = os.path.relpath(file) if project_file else os.path.basename(file)
         yield f"code {name}", hashlib.sha256(filesystem.read_bytes(file)).hexdigest()
+    for package, digest in framework_code(files).items():
+        yield f"code {package}", digest
 
 
 def _framework_files(path: str) -> list[str]:

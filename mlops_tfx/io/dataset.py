@@ -165,6 +165,9 @@ def _serialized(paths: list[str], options: TensorFlowDatasetOptions, file_format
         return tf.data.Dataset.from_generator(lambda: _encoded(paths), output_signature=signature).unbatch()
     files = tf.data.Dataset.from_tensor_slices(paths)
     if not options.shuffle:
+        kinds = {_compression(path) for path in paths}
+        if len(kinds) == 1:  # one reader of all files: flat_map costs more than reading and parsing together
+            return tf.data.TFRecordDataset(paths, kinds.pop(), _READ_BUFFER_BYTES)
         return files.flat_map(_open_records)
     return files.shuffle(len(paths), seed=options.shuffle_seed).interleave(
         _open_records,
@@ -172,6 +175,10 @@ def _serialized(paths: list[str], options: TensorFlowDatasetOptions, file_format
         num_parallel_calls=options.reader_num_threads,
         deterministic=_deterministic(options),
     )
+
+
+def _compression(path: str) -> str:
+    return "GZIP" if path.endswith(".gz") else ""
 
 
 def _open_records(path: Any) -> Any:

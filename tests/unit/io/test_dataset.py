@@ -77,6 +77,19 @@ def test_shuffled_epochs_hold_every_row_and_repeat_with_a_seed(tmp_path: Path, f
     assert numbers() == first
 
 
+def test_compressed_and_plain_files_in_order(tmp_path: Path, schema: Any) -> None:
+    import gzip
+
+    examples, _ = make(tmp_path, examples_io.TFRECORDS_GZIP)
+    paths = sorted(Path(examples.path("train")).iterdir())
+    plain = tmp_path / "plain.tfrecord"
+    plain.write_bytes(gzip.decompress(paths[1].read_bytes()))
+    files = [str(paths[0]), str(plain), *map(str, paths[2:])]
+    options = TensorFlowDatasetOptions(64, num_epochs=1, shuffle=False)
+    batches = list(dataset_io.data_accessor(examples).tf_dataset_factory(files, options, schema))
+    assert [n for batch in batches for n in batch["n"].numpy().ravel().tolist()] == list(range(ROWS))
+
+
 def test_without_an_end(tmp_path: Path, schema: Any) -> None:
     examples, files = make(tmp_path, examples_io.TFRECORDS_GZIP)
     dataset = dataset_io.data_accessor(examples).tf_dataset_factory(files, TensorFlowDatasetOptions(700), schema)
