@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mlops_tfx.components.feature_usefulness import FeatureUsefulness
     from mlops_tfx.components.import_example_gen import ImportExampleGen
     from mlops_tfx.components.import_schema_gen import ImportSchemaGen
+    from mlops_tfx.components.infra_validator import InfraValidator
     from mlops_tfx.components.json_lines_example_gen import JsonLinesExampleGen
     from mlops_tfx.components.pusher import Pusher
     from mlops_tfx.components.schema_gen import SchemaGen
@@ -41,6 +42,7 @@ __all__ = [
     "FileBasedExampleGen",
     "ImportExampleGen",
     "ImportSchemaGen",
+    "InfraValidator",
     "JsonLinesExampleGen",
     "MergeStatistics",
     "Pusher",
@@ -63,6 +65,7 @@ _FILES = {
     "FeatureUsefulness": "feature_usefulness",
     "ImportExampleGen": "import_example_gen",
     "ImportSchemaGen": "import_schema_gen",
+    "InfraValidator": "infra_validator",
     "JsonLinesExampleGen": "json_lines_example_gen",
     "MergeStatistics": "statistics_gen",
     "Pusher": "pusher",

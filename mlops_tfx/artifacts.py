@@ -302,6 +302,10 @@ class InfraBlessing(Artifact):
     """An InfraValidator's verdict: an empty file ``INFRA_BLESSED`` or ``INFRA_NOT_BLESSED``."""
 
 
+class SkewBlessing(Artifact):
+    """A verdict on whether served answers are those of training: a file ``SKEW_BLESSED`` or ``SKEW_NOT_BLESSED``."""
+
+
 class InferenceResult(Artifact):
     """A BulkInferrer's PredictionLogs."""
 

@@ -335,3 +335,93 @@ class OutputExampleSpec(Config):
     """Which predictions BulkInferrer adds to the rows it read, one entry per signature."""
 
     output_columns_spec: list[OutputColumnsSpec] = Field(min_length=1)
+
+
+class TensorFlowServing(Config):
+    """The versions of TensorFlow Serving's Docker image to try, by tag or digest."""
+
+    tags: list[str] = Field(default_factory=list)
+    digests: list[str] = Field(default_factory=list)
+    image_name: str = "tensorflow/serving"
+
+
+class LocalDockerConfig(Config):
+    """Docker on this machine; every field has Docker's own default."""
+
+    client_base_url: str = ""
+    client_api_version: str = ""
+    client_timeout_seconds: int = Field(default=0, ge=0)
+    host_ip_address: str = ""
+
+
+class SecretKeySelector(Config):
+    """A key of a Kubernetes secret."""
+
+    name: str
+    key: str
+
+
+class EnvVarSource(Config):
+    """Where the value of an environment variable comes from."""
+
+    secret_key_ref: SecretKeySelector | None = None
+
+
+class EnvVar(Config):
+    """An environment variable of a pod."""
+
+    ONEOFS = (("value", "value_from"),)
+
+    name: str
+    value: str | None = None
+    value_from: EnvVarSource | None = None
+
+
+class PodOverrides(Config):
+    """What a pod has beside the server."""
+
+    annotations: dict[str, str] = Field(default_factory=dict)
+    env: list[EnvVar] = Field(default_factory=list)
+    resources: dict[str, Any] | None = None
+
+
+class KubernetesConfig(Config):
+    """A cluster to run the server in. InfraValidator refuses it."""
+
+    service_account_name: str = ""
+    active_deadline_seconds: int = Field(default=86_400, ge=0)
+    serving_pod_overrides: PodOverrides | None = None
+
+
+class ServingSpec(Config):
+    """Which server InfraValidator tries a model with, and under which name."""
+
+    ONEOFS = (("local_docker", "kubernetes"),)
+
+    tensorflow_serving: TensorFlowServing | None = None
+    local_docker: LocalDockerConfig | None = None
+    kubernetes: KubernetesConfig | None = None
+    model_name: str = Field(default="infra-validation-model", min_length=1, pattern="^[^/]+$")
+
+
+class ValidationSpec(Config):
+    """How long loading may take, and how often starting a server is tried."""
+
+    max_loading_time_seconds: int = Field(default=300, ge=1)
+    num_tries: int = Field(default=5, ge=1)
+
+
+class TensorFlowServingRequestSpec(Config):
+    """Tags of the graph (default ``serve``) and signatures (default ``serving_default``) to ask."""
+
+    tag_set: list[str] = Field(default_factory=list)
+    signature_names: list[str] = Field(default_factory=list)
+
+
+class RequestSpec(Config):
+    """Which requests InfraValidator sends: rows of a split (default: the first), and whether to keep them as warmup."""
+
+    tensorflow_serving: TensorFlowServingRequestSpec | None = None
+    split_name: str = ""
+    num_examples: int = Field(default=1, ge=1, le=1000)
+    make_warmup: bool = False

@@ -95,6 +95,7 @@ TFX_SIGNATURES = {
     "BigQueryExampleGen": (
         "query", "input_config", "output_config", "range_config", "custom_executor_spec", "custom_config",
     ),
+    "InfraValidator": ("model", "serving_spec", "examples", "request_spec", "validation_spec"),
     "ImportExampleGen": ("input_base", "input_config", "output_config", "range_config", "payload_format"),
     "StatisticsGen": ("examples", "schema", "stats_options", "exclude_splits"),
     "MergeStatistics": (),  # TFX has none

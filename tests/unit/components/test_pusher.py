@@ -8,16 +8,19 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 
 import pytest
 
 from mlops_tfx import filesystem
-from mlops_tfx.artifacts import InfraBlessing, Model, ModelBlessing, PushedModel
+from mlops_tfx.artifacts import InfraBlessing, Model, ModelBlessing, PushedModel, SkewBlessing
 from mlops_tfx.channel import Channel
 from mlops_tfx.component import RunContext
-from mlops_tfx.components.pusher import Pusher, push
+from mlops_tfx.components.pusher import Pusher
 from mlops_tfx.config import PushDestination
+from mlops_tfx.deployment.lineage import LINEAGE_FILES, read_card
+from mlops_tfx.deployment.versions import push
 from mlops_tfx.errors import ArtifactError, PushError
 
 FILES = {"saved_model.pb": b"graph", "variables/variables.index": b"index", "assets/vocabulary": b"a\nb\n"}
@@ -34,7 +37,9 @@ def make_model(uri: pathlib.Path, files: dict[str, bytes] = FILES) -> Model:
 
 
 def contents(folder: str | pathlib.Path) -> dict[str, bytes]:
-    return {os.path.relpath(path, folder): filesystem.read_bytes(path) for path in filesystem.walk_files(folder)}
+    """The files of a model, without those that say where it came from."""
+    files = {os.path.relpath(path, folder): filesystem.read_bytes(path) for path in filesystem.walk_files(folder)}
+    return {name: data for name, data in files.items() if name not in LINEAGE_FILES}
 
 
 def run_pusher(
@@ -43,8 +48,12 @@ def run_pusher(
     model: Model | None = None,
     model_blessing: ModelBlessing | None = None,
     infra_blessing: InfraBlessing | None = None,
+    skew_blessing: SkewBlessing | None = None,
 ) -> tuple[Pusher, PushedModel, list[str]]:
-    given = {"model": model, "model_blessing": model_blessing, "infra_blessing": infra_blessing}
+    given = {
+        "model": model, "model_blessing": model_blessing, "infra_blessing": infra_blessing,
+        "skew_blessing": skew_blessing,
+    }  # fmt: skip
     channels = {name: Channel(type(artifact)) for name, artifact in given.items() if artifact is not None}
     pusher = Pusher(push_destination=destination(push_to), **channels)
     assert pusher.problems == []
@@ -188,7 +197,7 @@ def test_a_full_disk_is_an_error_and_leaves_the_old_versions_alone(tmp_path: pat
     run_pusher(tmp_path, mount, make_model(tmp_path / "small"))
     before = contents(mount)
     large = make_model(tmp_path / "large", {"saved_model.pb": b"x", "variables/variables.data": b"\1" * (2 << 20)})
-    with pytest.raises(PushError, match=r"2,097,153 bytes.*No space left on device.*make room"):
+    with pytest.raises(PushError, match=r"2,097,\d+ bytes.*No space left on device.*make room"):
         run_pusher(tmp_path, mount, large)
     assert contents(mount) == before
     assert len(os.listdir(mount)) == 1
@@ -223,7 +232,7 @@ def test_a_push_killed_midway_shows_no_version_and_the_next_one_cleans_up(tmp_pa
 
 
 def test_pushes_of_two_processes_at_once_get_two_versions(tmp_path: pathlib.Path) -> None:
-    code = "import sys; from mlops_tfx.components.pusher import push; push(sys.argv[1], sys.argv[2], lambda text: None)"
+    code = "import sys; from mlops_tfx.deployment.versions import push; push(sys.argv[1], sys.argv[2], lambda text: None)"
     serving = tmp_path / "serving"
     models = [make_model(tmp_path / f"m{n}", {"saved_model.pb": str(n).encode()}).uri for n in range(4)]
     started = [subprocess.Popen([sys.executable, "-c", code, f"{m}/Format-Serving", str(serving)]) for m in models]
@@ -242,3 +251,45 @@ def test_wiring_without_model_or_destination_is_reported_together() -> None:
 def test_wiring_with_a_string_for_the_destination_is_reported() -> None:
     (problem,) = Pusher(model=Channel(Model), push_destination="/srv/models").problems  # type: ignore[arg-type]
     assert "push_destination" in problem and "'/srv/models'" in problem
+
+
+@pytest.mark.parametrize("verdict", [{"blessed": 0}, {}])
+def test_a_skewed_model_is_not_pushed(tmp_path: pathlib.Path, verdict: dict) -> None:
+    skew = SkewBlessing("skew", custom_properties=verdict)
+    _, pushed, _ = run_pusher(tmp_path, tmp_path / "serving", make_model(tmp_path / "m"), skew_blessing=skew)
+    assert "skew_blessing at skew" in str(pushed.custom_properties["not_pushed_because"])
+    blessed = SkewBlessing("skew", custom_properties={"blessed": 1})
+    _, pushed, _ = run_pusher(tmp_path, tmp_path / "serving", make_model(tmp_path / "m"), skew_blessing=blessed)
+    assert pushed.custom_properties["pushed"] == 1
+
+
+def test_a_version_says_where_it_came_from(tmp_path: pathlib.Path) -> None:
+    model = make_model(tmp_path / "m")
+    model.id, model.custom_properties["content_digest"] = 7, "ab12"
+    blessing = ModelBlessing("verdict", id=8, custom_properties={"blessed": 1})
+    pusher, pushed, _ = run_pusher(tmp_path, tmp_path / "serving", model, blessing)
+    version = str(pushed.custom_properties["pushed_destination"])
+    card = read_card(version)
+    assert card is not None
+    identity = filesystem.read_bytes(f"{version}/assets.extra/mlmd_uuid").decode()
+    assert str(uuid.UUID(identity)) == identity == card.pop("mlmd_uuid")
+    assert card == {
+        "model": {"type": "Model", "id": 7, "uri": str(tmp_path / "m"), "content_digest": "ab12"},
+        "pipeline_name": "p",
+        "pushed_in_run": "r",
+        "pushed_by": "Pusher",
+        "verdicts": {"model_blessing": {"id": 8, "uri": "verdict", "blessed": True}},
+    }
+    assert pusher.still_valid({"pushed_model": [pushed]})
+    model.id = 9
+    again, pushed_again, _ = run_pusher(tmp_path, tmp_path / "serving", model, blessing)
+    assert pushed_again.custom_properties["pushed_version"] == pushed.custom_properties["pushed_version"]
+    assert read_card(pushed_again.uri)["model"]["id"] == 7, "what lies there is what was pushed first"
+    assert again.still_valid({"pushed_model": [pushed_again]})
+
+
+def test_a_damaged_model_card_is_an_error(tmp_path: pathlib.Path) -> None:
+    assert read_card(str(tmp_path)) is None
+    filesystem.write_bytes(tmp_path / "assets.extra/model_card.json", b"{")
+    with pytest.raises(ArtifactError, match="expected a model card in JSON"):
+        read_card(str(tmp_path))
