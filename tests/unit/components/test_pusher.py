@@ -232,7 +232,7 @@ def test_a_push_killed_midway_shows_no_version_and_the_next_one_cleans_up(tmp_pa
 
 
 def test_pushes_of_two_processes_at_once_get_two_versions(tmp_path: pathlib.Path) -> None:
-    code = "import sys; from mlops_tfx.deployment.versions import push; push(sys.argv[1], sys.argv[2], lambda text: None)"
+    code = "import sys; from mlops_tfx.deployment.versions import push; push(*sys.argv[1:3], lambda text: None)"
     serving = tmp_path / "serving"
     models = [make_model(tmp_path / f"m{n}", {"saved_model.pb": str(n).encode()}).uri for n in range(4)]
     started = [subprocess.Popen([sys.executable, "-c", code, f"{m}/Format-Serving", str(serving)]) for m in models]

@@ -238,7 +238,7 @@ def test_pushed_to_s3_with_the_model_file_last(s3: ObjectStore, tmp_path: Path) 
 
 
 def test_pushes_of_several_processes_at_once_take_versions_of_their_own(s3: ObjectStore, tmp_path: Path) -> None:
-    code = "import sys; from mlops_tfx.deployment.versions import push; push(sys.argv[1], sys.argv[2], lambda text: None)"
+    code = "import sys; from mlops_tfx.deployment.versions import push; push(*sys.argv[1:3], lambda text: None)"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     sources = [model(tmp_path / str(number), str(number).encode()) for number in range(4)]
     command = [sys.executable, "-c", code]
