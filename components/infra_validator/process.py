@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from mlops_tfx import filesystem
 from mlops_tfx.components.infra_validator.failures import ServerFailedError
 from mlops_tfx.errors import ConfigError
 
@@ -43,15 +44,15 @@ class ServerProcess:
 
     def last_lines(self) -> str:
         """The end of its log."""
-        with open(self._log, "rb") as file:
-            file.seek(max(0, os.path.getsize(self._log) - _SHOWN_BYTES))
-            return file.read().decode("utf-8", "replace").strip()
+        with filesystem.open(self._log, "rb") as file:
+            file.seek(max(0, filesystem.stat(self._log).size - _SHOWN_BYTES))
+            tail: bytes = file.read()
+        return tail.decode("utf-8", "replace").strip()
 
     def peak_memory(self) -> int:
         """The most bytes of memory that it held. Raises ConfigError where that is not known."""
         try:
-            with open(f"/proc/{self._child.pid}/status", encoding="utf-8") as file:
-                found = _PEAK.search(file.read())
+            found = _PEAK.search(filesystem.read_bytes(f"/proc/{self._child.pid}/status").decode())
         except OSError:
             found = None
         if found is None:
@@ -72,7 +73,7 @@ def running(command: Sequence[str], environment: Mapping[str, str], launch: Laun
     log = os.path.join(launch.folder, "server.log")
     arguments = [*command, f"--port={port}", *launch.flags(launch.base_path)]
     try:
-        with open(log, "wb") as file:
+        with filesystem.open(log, "wb") as file:
             child = subprocess.Popen(
                 arguments, stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                 env={**os.environ, **environment},
