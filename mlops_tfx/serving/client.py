@@ -1,303 +1,270 @@
-"""A client of TensorFlow Serving's gRPC protocol that needs no TensorFlow.
+"""Clients of TensorFlow Serving's protocol that need no TensorFlow: gRPC and REST, blocking and asynchronous.
 
 Example:
     with Client("localhost:8500") as client:
         client.wait_until_available("flights")
         client.predict("flights", [{"carrier": "UA", "distance": 1400.0}])
-        client.predict("flights", {"carrier": ["UA"], "distance": [1400.0]}, signature_name="serving_raw")
+        client.predict("flights", frame, signature_name="serving_raw").to_pandas()
+
+    async with AsyncRestClient("localhost:8501") as client:
+        await client.predict("flights", {"carrier": ["UA"], "distance": [1400]})
+
+The four have the same methods, see `BlockingClient.predict` for what inputs may be. gRPC alone has ``multi_inference``
+and ``reload_config``, REST alone ``list_models``, because the protocols are so.
 """
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import grpc
 
-from mlops_tfx.errors import ServingError
-from mlops_tfx.serving import tensor_messages
-from mlops_tfx.serving.protos import enum_values, message
+from mlops_tfx.serving.clients.aio import AsynchronousClient
+from mlops_tfx.serving.clients.channels import AsyncChannels, BlockingChannels
+from mlops_tfx.serving.clients.conversation import Retry, Send
+from mlops_tfx.serving.clients.descriptions import (
+    ClassScore,
+    ModelListing,
+    ModelMetadata,
+    Prediction,
+    SignatureDescription,
+    Target,
+    TensorDescription,
+    VersionStatus,
+)
+from mlops_tfx.serving.clients.grpc_protocol import GrpcProtocol
+from mlops_tfx.serving.clients.http import Address, AsyncHttp, BlockingHttp
+from mlops_tfx.serving.clients.inputs import read
+from mlops_tfx.serving.clients.interface import BlockingClient
+from mlops_tfx.serving.clients.protocol import Scores
+from mlops_tfx.serving.clients.rest_protocol import Layout, RestProtocol
+from mlops_tfx.serving.clients.tls import Tls
+from mlops_tfx.serving.tensor_messages import Array
 
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from mlops_tfx.serving.tensor_messages import Array
-
-_PREDICTION = "tensorflow.serving.PredictionService"
-_MODEL = "tensorflow.serving.ModelService"
-_POLL_SECONDS = 0.05
-# What a server that is starting, or has not seen the model yet, answers.
-_NOT_YET = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.DEADLINE_EXCEEDED)
-
-
-@dataclass(frozen=True)
-class TensorDescription:
-    """An input or output: ``dtype`` as ``DT_FLOAT``; ``shape`` with None for a free size, None if the rank is free."""
-
-    dtype: str
-    shape: tuple[int | None, ...] | None
-    optional: bool = False
-
-
-@dataclass(frozen=True)
-class SignatureDescription:
-    """The inputs and outputs of a signature by name."""
-
-    inputs: Mapping[str, TensorDescription]
-    outputs: Mapping[str, TensorDescription]
-    method_name: str
-
-
-@dataclass(frozen=True)
-class ModelMetadata:
-    """A model's version and its signatures by name."""
-
-    name: str
-    version: int
-    signatures: Mapping[str, SignatureDescription]
+__all__ = [
+    "AsyncClient",
+    "AsyncRestClient",
+    "ClassScore",
+    "Client",
+    "ModelListing",
+    "ModelMetadata",
+    "Prediction",
+    "RestClient",
+    "Retry",
+    "SignatureDescription",
+    "TensorDescription",
+    "Tls",
+    "VersionStatus",
+]
 
 
-@dataclass(frozen=True)
-class VersionStatus:
-    """The state of one version: START, LOADING, AVAILABLE, UNLOADING or END; with an error if loading failed."""
-
-    version: int
-    state: str
-    error_code: int = 0
-    error_message: str = ""
-
-
-class Client:
-    """Talks to one server. Safe for several threads; close it, or use it in a ``with`` statement.
+class Client(BlockingClient[GrpcProtocol]):
+    """Talks gRPC to one server. Safe for several threads; close it, or use it in a ``with`` statement.
 
     Args:
-        address: ``host:port``.
-        timeout: seconds that a call may take, unless it says otherwise; None for no limit.
+        address: ``host:port`` or ``unix:/path``.
+        timeout: seconds that a call may take with all its attempts, unless it says otherwise; None for no limit.
+        retry: how calls are repeated that the server did not take up.
+        tls: certificates; None for a connection that is not encrypted.
+        channels: connections, used in turn; one is enough below some thousand requests a second.
+        max_message_bytes: the largest message that is sent or taken; -1 for no limit.
+        options: further arguments of gRPC's channels.
+        headers: metadata for every call.
     """
 
-    def __init__(self, address: str, *, timeout: float | None = 60.0) -> None:
-        self.address = address
-        self.timeout = timeout
-        sizes = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-        self._channel = grpc.insecure_channel(address, options=sizes)
-        self._predict = self._method(_PREDICTION, "Predict", "PredictResponse")
-        self._metadata = self._method(_PREDICTION, "GetModelMetadata", "GetModelMetadataResponse")
-        self._status = self._method(_MODEL, "GetModelStatus", "GetModelStatusResponse")
-        self._expected: dict[tuple[str, int | None, str], Mapping[str, TensorDescription]] = {}
-
-    def _method(self, service: str, name: str, response: str) -> Any:
-        return self._channel.unary_unary(
-            f"/{service}/{name}",
-            request_serializer=lambda request: request.SerializeToString(),
-            response_deserializer=message(f"tensorflow.serving.{response}").FromString,
+    def __init__(
+        self,
+        address: str,
+        *,
+        timeout: float | None = 60.0,
+        retry: Retry | None = None,
+        tls: Tls | None = None,
+        channels: int = 1,
+        max_message_bytes: int = -1,
+        options: Mapping[str, int | str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(GrpcProtocol(address, retry or Retry()), timeout)
+        self._channels = BlockingChannels(
+            address,
+            grpc,
+            tls=tls,
+            channels=channels,
+            max_message_bytes=max_message_bytes,
+            options=options or {},
+            headers=headers or {},
         )
 
-    def predict(
+    def _send(self, send: Send) -> Any:
+        return self._channels.send(send.request, send.timeout)
+
+    def multi_inference(
         self,
         model_name: str,
-        inputs: Mapping[str, Any] | Sequence[bytes] | Sequence[Mapping[str, Any]],
+        inputs: Any,
+        tasks: Mapping[str, str],
         *,
-        signature_name: str = "serving_default",
         version: int | None = None,
-        output_filter: Sequence[str] = (),
-        examples_input: str = "examples",
+        label: str | None = None,
         timeout: float | None = None,
-    ) -> dict[str, Array]:
-        """Asks a model for predictions.
+    ) -> dict[str, Scores | Array]:
+        """Asks several signatures about the same rows in one request.
 
         Args:
             model_name: the name that the server has for the model.
-            inputs: one of three. Named tensors: a dict of arrays, which keep their type, or of nested lists, which get
-                the type that the signature wants. Serialized tf.Examples: a list of bytes. Rows: a list of dicts of
-                raw values, which are encoded as tf.Examples; the type is that of the value (``500`` is an int,
-                ``500.0`` a float).
-            signature_name: the signature. An exported model takes named tensors by ``serving_raw``.
+            inputs: as of `classify`.
+            tasks: signature -> ``classify`` or ``regress``.
             version: a version; None for the newest.
-            output_filter: the outputs wanted; none for all.
-            examples_input: the input that takes serialized tf.Examples.
+            label: a version by its label.
             timeout: seconds; None for the client's.
 
         Returns:
-            The outputs by name; strings are arrays of bytes objects.
+            By signature, what `classify` or `regress` return.
 
         Raises:
             ServingError: the server refused, took too long, or cannot be reached.
             ValueError: inputs that cannot be encoded.
         """
-        request = message("tensorflow.serving.PredictRequest")(output_filter=output_filter)
-        _fill_spec(request.model_spec, model_name, version)
-        request.model_spec.signature_name = signature_name
-        for name, array in self._arrays(model_name, version, signature_name, inputs, examples_input).items():
-            tensor_messages.fill_tensor(array, request.inputs[name])
-        try:
-            response = self._call(self._predict, request, timeout)
-        except ServingError:
-            # The next call learns anew what the signature wants.
-            self._expected.pop((model_name, version, signature_name), None)
-            raise
-        return {name: tensor_messages.read_tensor(proto) for name, proto in response.outputs.items()}
+        target, given = Target(model_name, version, label), read(inputs)
+        return self._run(self._protocol.multi_inference(target, given, tasks, self._deadline(timeout)))
 
-    def _arrays(
-        self, model_name: str, version: int | None, signature_name: str, inputs: Any, examples_input: str
-    ) -> dict[str, Array]:
-        if not isinstance(inputs, Mapping):
-            return {examples_input: tensor_messages.to_array(_serialized(inputs), "DT_STRING")}
-        expected: Mapping[str, TensorDescription] = {}
-        if any(not hasattr(value, "dtype") for value in inputs.values()):
-            expected = self._expected_inputs(model_name, version, signature_name)
-        arrays = {}
-        for name, value in inputs.items():
-            dtype = expected[name].dtype if name in expected else None
-            try:
-                arrays[name] = tensor_messages.to_array(value, dtype)
-            except ValueError as error:
-                raise ValueError(f"input {name!r}: {error}") from error
-        return arrays
+    def reload_config(self, config: Any, *, timeout: float | None = None) -> None:
+        """Replaces the models of the server, and waits until those that are new are available.
 
-    def _expected_inputs(self, model_name: str, version: int | None, name: str) -> Mapping[str, TensorDescription]:
-        key = (model_name, version, name)
-        if key not in self._expected:
-            signature = self.metadata(model_name, version=version).signatures.get(name)
-            # An unknown signature is the server's to report, in its own words.
-            self._expected[key] = signature.inputs if signature else {}
-        return self._expected[key]
-
-    def metadata(self, model_name: str, *, version: int | None = None, timeout: float | None = None) -> ModelMetadata:
-        """Returns a model's signatures. Raises ServingError."""
-        request = message("tensorflow.serving.GetModelMetadataRequest")(metadata_field=["signature_def"])
-        _fill_spec(request.model_spec, model_name, version)
-        response = self._call(self._metadata, request, timeout)
-        packed = response.metadata["signature_def"].value
-        signatures = message("tensorflow.serving.SignatureDefMap").FromString(packed).signature_def
-        return ModelMetadata(
-            response.model_spec.name,
-            response.model_spec.version.value,
-            {name: _describe_signature(definition) for name, definition in signatures.items()},
-        )
-
-    def status(
-        self, model_name: str, *, version: int | None = None, timeout: float | None = None
-    ) -> list[VersionStatus]:
-        """Returns the state of all versions of a model, highest first, or of one. Raises ServingError."""
-        request = message("tensorflow.serving.GetModelStatusRequest")()
-        _fill_spec(request.model_spec, model_name, version)
-        response = self._call(self._status, request, timeout)
-        states = {number: name for name, number in enum_values("tensorflow.serving.ModelVersionStatus.State").items()}
-        return [
-            VersionStatus(s.version, states.get(s.state, "UNKNOWN"), s.status.error_code, s.status.error_message)
-            for s in response.model_version_status
-        ]
-
-    def wait_until_available(self, model_name: str, *, version: int | None = None, timeout: float = 60.0) -> int:
-        """Waits for a server, and for a version, any or the one named, to be available; returns it.
+        Args:
+            config: a ModelServerConfig as text, or as a message of tensorflow-serving-api.
+            timeout: seconds; None for the client's.
 
         Raises:
-            ServingError: DEADLINE_EXCEEDED after ``timeout`` seconds; or the server's error for a model that it has
-                given up loading.
+            ServingError: the server refused the configuration, or could not load a model.
+            ValueError: a text that is none.
         """
-        deadline = time.monotonic() + timeout
-        pause = threading.Event()
-        while True:
-            seen = self._look(model_name, version, max(0.001, deadline - time.monotonic()))
-            if isinstance(seen, int):
-                return seen
-            if time.monotonic() >= deadline:
-                text = f"model {model_name!r} at {self.address} is not available after {timeout:g} s: {seen}"
-                raise ServingError(grpc.StatusCode.DEADLINE_EXCEEDED, text)
-            pause.wait(_POLL_SECONDS)
-
-    def _look(self, model_name: str, version: int | None, timeout: float) -> int | str:
-        """Returns the available version, or what there is instead."""
-        try:
-            states = self.status(model_name, version=version, timeout=timeout)
-        except ServingError as error:
-            if error.code in _NOT_YET:
-                return str(error)
-            raise
-        for state in states:
-            if state.state == "AVAILABLE":
-                return state.version
-        failed = [state for state in states if state.state == "END" and state.error_code]
-        if failed and len(failed) == len(states):
-            raise ServingError(_code(failed[0].error_code), f"version {failed[0].version}: {failed[0].error_message}")
-        return ", ".join(f"version {s.version} {s.state} {s.error_message}".strip() for s in states)
-
-    def _call(self, method: Any, request: Any, timeout: float | None) -> Any:
-        try:
-            return method(request, timeout=self.timeout if timeout is None else timeout)
-        except grpc.RpcError as error:
-            raise self._explain(error) from error
-
-    def _explain(self, error: Any) -> ServingError:
-        code, details = error.code(), error.details() or ""
-        unreachable = "connect" in details.lower() or "dns" in details.lower() or "resolution" in details.lower()
-        if code == grpc.StatusCode.UNAVAILABLE and unreachable:
-            details = (
-                f"no server answers at address={self.address!r}: {details}; start one by `python -m "
-                "mlops_tfx.serving.server --port=8500 --model_name=NAME --model_base_path=/absolute/folder/of/versions`"
-            )
-        return ServingError(code, details)
+        self._run(self._protocol.reload_config(config, self._deadline(timeout)))
 
     def close(self) -> None:
-        """Closes the connection."""
-        self._channel.close()
+        """Closes the connections."""
+        self._channels.close()
 
-    def __enter__(self) -> Client:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+class AsyncClient(AsynchronousClient[GrpcProtocol]):
+    """Talks gRPC to one server, by ``await``. Arguments are those of `Client`; make it within the event loop."""
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        timeout: float | None = 60.0,
+        retry: Retry | None = None,
+        tls: Tls | None = None,
+        channels: int = 1,
+        max_message_bytes: int = -1,
+        options: Mapping[str, int | str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
-        self.close()
-
-
-def _code(number: int) -> grpc.StatusCode:
-    return {code.value[0]: code for code in grpc.StatusCode}.get(number, grpc.StatusCode.UNKNOWN)
-
-
-def _fill_spec(spec: Any, name: str, version: int | None) -> None:
-    spec.name = name
-    if version is not None:
-        spec.version.value = version
-
-
-def _serialized(inputs: Any) -> list[bytes]:
-    if isinstance(inputs, (str, bytes)) or not hasattr(inputs, "__iter__"):
-        raise ValueError(
-            "expected named tensors (a dict), serialized tf.Examples (a list of bytes) or rows (a list of dicts), "
-            f"received {type(inputs).__name__}"
+        super().__init__(GrpcProtocol(address, retry or Retry()), timeout)
+        self._channels = AsyncChannels(
+            address,
+            grpc.aio,
+            tls=tls,
+            channels=channels,
+            max_message_bytes=max_message_bytes,
+            options=options or {},
+            headers=headers or {},
         )
-    examples = []
-    for index, row in enumerate(inputs):
-        if isinstance(row, bytes):
-            examples.append(row)
-        elif isinstance(row, Mapping):
-            examples.append(_encode_row(index, row))
-        else:
-            raise ValueError(f"row {index}: expected a dict or a serialized tf.Example, received {type(row).__name__}")
-    return examples
+
+    async def _send(self, send: Send) -> Any:
+        return await self._channels.send(send.request, send.timeout)
+
+    async def multi_inference(
+        self,
+        model_name: str,
+        inputs: Any,
+        tasks: Mapping[str, str],
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        timeout: float | None = None,
+    ) -> dict[str, Scores | Array]:
+        """Asks several signatures about the same rows in one request, see `Client.multi_inference`."""
+        target, given = Target(model_name, version, label), read(inputs)
+        return await self._run(self._protocol.multi_inference(target, given, tasks, self._deadline(timeout)))
+
+    async def reload_config(self, config: Any, *, timeout: float | None = None) -> None:
+        """Replaces the models of the server, see `Client.reload_config`."""
+        await self._run(self._protocol.reload_config(config, self._deadline(timeout)))
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._channels.close()
 
 
-def _encode_row(index: int, row: Mapping[str, Any]) -> bytes:
-    try:
-        return tensor_messages.encode_row(row)
-    except ValueError as error:
-        raise ValueError(f"row {index}: {error}") from error
+class RestClient(BlockingClient[RestProtocol]):
+    """Talks REST to one server. Safe for several threads; close it, or use it in a ``with`` statement.
+
+    Args:
+        address: ``host:port``, or a URL whose path stands before ``/v1``; ``https://`` encrypts.
+        timeout: seconds that a call may take with all its attempts, unless it says otherwise; None for no limit.
+        retry: how calls are repeated that the server did not take up.
+        tls: certificates, for https.
+        connections: how many idle connections are kept.
+        layout: how tensors are sent: ``columns`` (``inputs``) or ``rows`` (``instances``).
+        headers: headers of every request.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        timeout: float | None = 60.0,
+        retry: Retry | None = None,
+        tls: Tls | None = None,
+        connections: int = 64,
+        layout: Layout = "columns",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(RestProtocol(address, retry or Retry(), layout), timeout)
+        self._http = BlockingHttp(Address(address, tls), connections=connections, headers=headers or {})
+
+    def _send(self, send: Send) -> Any:
+        return self._http.send(send.request, send.timeout)
+
+    def list_models(self, *, timeout: float | None = None) -> list[ModelListing]:
+        """Returns the models that the server has. Raises ServingError; from TF Serving's own server always."""
+        return self._run(self._protocol.list_models(self._deadline(timeout)))
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._http.close()
 
 
-def _describe_signature(definition: Any) -> SignatureDescription:
-    return SignatureDescription(
-        {name: _describe(info, name in definition.defaults) for name, info in definition.inputs.items()},
-        {name: _describe(info) for name, info in definition.outputs.items()},
-        definition.method_name,
-    )
+class AsyncRestClient(AsynchronousClient[RestProtocol]):
+    """Talks REST to one server, by ``await`` and aiohttp. Arguments are those of `RestClient`.
 
+    ``connections`` is also how many requests run at one time; others wait.
+    """
 
-def _describe(info: Any, optional: bool = False) -> TensorDescription:
-    shape = None
-    if not info.tensor_shape.unknown_rank:
-        shape = tuple(dim.size if dim.size >= 0 else None for dim in info.tensor_shape.dim)
-    return TensorDescription(tensor_messages.dtype_name(info.dtype), shape, optional)
+    def __init__(
+        self,
+        address: str,
+        *,
+        timeout: float | None = 60.0,
+        retry: Retry | None = None,
+        tls: Tls | None = None,
+        connections: int = 64,
+        layout: Layout = "columns",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(RestProtocol(address, retry or Retry(), layout), timeout)
+        self._http = AsyncHttp(Address(address, tls), connections=connections, headers=headers or {})
+
+    async def _send(self, send: Send) -> Any:
+        return await self._http.send(send.request, send.timeout)
+
+    async def list_models(self, *, timeout: float | None = None) -> list[ModelListing]:
+        """Returns the models that the server has. Raises ServingError; from TF Serving's own server always."""
+        return await self._run(self._protocol.list_models(self._deadline(timeout)))
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._http.close()

@@ -211,3 +211,13 @@ def _fill_feature(name: str, values: list[Any], feature: Any) -> None:
         feature.bytes_list.value.extend(_to_bytes(value) for value in values)
     else:
         raise ValueError(f"feature {name!r}: expected values of one type, received {values!r}")
+
+
+def numpy_dtype(name: str) -> Any | None:
+    """Returns the numpy dtype of a dtype such as ``DT_FLOAT`` (object for strings); None for one that is not known."""
+    return _TYPES[name][0] if name in _TYPES else None
+
+
+def missing_marker(name: str) -> Any | None:
+    """Returns what a missing value is in a tensor of a dtype such as ``DT_FLOAT``; None if there is no such value."""
+    return _MISSING.get(name)
