@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _AUTOTUNE = -1  # tf.data.AUTOTUNE, without importing TensorFlow
 _READ_BUFFER_BYTES = 4 << 20
 _FILES_AT_ONCE = 8
+_BLOCK_ROWS = 64
 
 
 class TensorFlowDatasetOptions(NamedTuple):
@@ -40,7 +41,7 @@ class TensorFlowDatasetOptions(NamedTuple):
         shuffle_buffer_size: rows in that buffer.
         shuffle_seed: makes the order repeatable.
         prefetch_buffer_size: batches made ahead.
-        reader_num_threads: files read side by side.
+        reader_num_threads: files read side by side when shuffling; by default one thread takes from several in turn.
         parser_num_threads: batches parsed side by side.
         sloppy_ordering: whether order may vary from run to run, for speed.
         label_key: feature to split off, so that elements are ``(features, label)``.
@@ -169,12 +170,17 @@ def _serialized(paths: list[str], options: TensorFlowDatasetOptions, file_format
         if len(kinds) == 1:  # one reader of all files: flat_map costs more than reading and parsing together
             return tf.data.TFRecordDataset(paths, kinds.pop(), _READ_BUFFER_BYTES)
         return files.flat_map(_open_records)
-    return files.shuffle(len(paths), seed=options.shuffle_seed).interleave(
-        _open_records,
-        cycle_length=min(len(paths), _FILES_AT_ONCE),
+    files = files.shuffle(len(paths), seed=options.shuffle_seed)
+    at_once = min(len(paths), _FILES_AT_ONCE)
+    if options.reader_num_threads <= 1:  # handing single records from thread to thread costs twice the reading
+        return files.interleave(_open_records, cycle_length=at_once)
+    blocks = files.interleave(
+        lambda path: _open_records(path).batch(_BLOCK_ROWS),
+        cycle_length=at_once,
         num_parallel_calls=options.reader_num_threads,
         deterministic=_deterministic(options),
     )
+    return blocks.unbatch()
 
 
 def _compression(path: str) -> str:
@@ -254,9 +260,7 @@ def _cut(batch: pa.RecordBatch, size: int, random: Any) -> Iterator[pa.RecordBat
         yield batch.slice(start, size)
 
 
-def _read_files(
-    paths: list[str], stored: tuple[str, str], schema: Any, batch_rows: int
-) -> Iterator[pa.RecordBatch]:
+def _read_files(paths: list[str], stored: tuple[str, str], schema: Any, batch_rows: int) -> Iterator[pa.RecordBatch]:
     file_format, payload = stored
     for path in paths:
         shard = examples_io.Shard(path, file_format, payload=payload)

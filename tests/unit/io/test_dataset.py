@@ -62,10 +62,15 @@ def test_batches_in_order_with_labels(tmp_path: Path, file_format: str, schema: 
 
 
 @both_formats
-def test_shuffled_epochs_hold_every_row_and_repeat_with_a_seed(tmp_path: Path, file_format: str, schema: Any) -> None:
+@pytest.mark.parametrize("threads", [-1, 2])
+def test_shuffled_epochs_hold_every_row_and_repeat_with_a_seed(
+    tmp_path: Path, file_format: str, threads: int, schema: Any
+) -> None:
     examples, files = make(tmp_path, file_format)
     factory = dataset_io.data_accessor(examples).tf_dataset_factory
-    options = TensorFlowDatasetOptions(100, num_epochs=2, shuffle_seed=5, drop_final_batch=True)
+    options = TensorFlowDatasetOptions(
+        100, num_epochs=2, shuffle_seed=5, drop_final_batch=True, reader_num_threads=threads
+    )
 
     def numbers() -> list[int]:
         return [n for features in factory(files, options, schema) for n in features["n"].numpy().ravel().tolist()]
