@@ -125,6 +125,7 @@ class Evaluator(Component):
         return "tfma", evaluate_with_tfma(
             *arguments,
             beam_pipeline=self.context.beam_pipeline,
+            temp_dir=self.context.temp_dir,
             schema=schema,
             custom_eval_shared_model=functions.get("custom_eval_shared_model"),
             custom_extractors=functions.get("custom_extractors"),

@@ -73,11 +73,15 @@ def evaluate(
 
 def _batches(examples: Sequence[Examples], splits: Sequence[str]) -> Iterator[EvalBatch]:
     from mlops_tfx.io.examples import read_batches
+    from mlops_tfx.io.row_counts import check_rows_read
 
     for split in splits:
+        rows = 0
         for record_batch in read_batches(examples, split):
+            rows += record_batch.num_rows
             if record_batch.num_rows:
                 yield EvalBatch(record_batch)
+        check_rows_read(examples, split, rows, "evaluated")
 
 
 def _prefetch(items: Iterator[T]) -> Iterator[T]:

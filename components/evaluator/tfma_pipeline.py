@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
+from mlops_tfx import filesystem
 from mlops_tfx.artifacts import Examples
 from mlops_tfx.components.evaluator.batches import serialize
 from mlops_tfx.errors import ConfigError
@@ -23,18 +25,20 @@ def evaluate_with_tfma(
     uri: str,
     *,
     beam_pipeline: Callable[[], AbstractContextManager[Any]],
+    temp_dir: str,
     schema: Any = None,
     custom_eval_shared_model: Callable[..., Any] | None = None,
     custom_extractors: Callable[..., Any] | None = None,
 ) -> Any:
     """Runs TFMA as TFX's Evaluator does, writes its files to ``uri`` and returns the ValidationResult.
 
-    The two functions are the user's, with TFX's arguments.
+    The two functions are the user's, with TFX's arguments. Raises DataError if rows get lost on the way.
     """
     import apache_beam as beam
     import tensorflow_model_analysis as tfma
 
     from mlops_tfx.io.beam_examples import ReadExamples
+    from mlops_tfx.io.row_counts import check_rows_read
 
     shared = _shared_models(eval_config, model_paths, custom_eval_shared_model or tfma.default_eval_shared_model)
     extractors = None
@@ -44,9 +48,11 @@ def evaluate_with_tfma(
                 eval_shared_model=shared, eval_config=eval_config, tensor_adapter_config=_tensor_adapter_config(schema)
             )
     with beam_pipeline() as pipeline:
-        batches = [pipeline | f"Read {split}" >> ReadExamples(list(examples), split) for split in splits]
+        batches = {split: pipeline | f"Read {split}" >> ReadExamples(list(examples), split) for split in splits}
+        for index, (split, read) in enumerate(batches.items()):
+            _count_rows(read, f"Count {split}", _count_path(temp_dir, index))
         _ = (
-            batches
+            list(batches.values())
             | "Flatten" >> beam.Flatten()
             | "AddSerialized" >> beam.Map(_with_serialized)
             | "Evaluate"
@@ -54,7 +60,22 @@ def evaluate_with_tfma(
                 eval_shared_model=shared, eval_config=eval_config, extractors=extractors, output_path=uri, schema=schema
             )
         )
+    for index, split in enumerate(batches):
+        check_rows_read(examples, split, int(filesystem.read_bytes(_count_path(temp_dir, index))), "evaluated")
     return tfma.load_validation_result(uri)
+
+
+def _count_rows(batches: Any, label: str, path: str) -> None:
+    """Adds steps that write the number of rows to a file, which any worker can leave behind."""
+    import apache_beam as beam
+
+    counts = batches | f"{label}: rows" >> beam.Map(lambda batch: batch.num_rows)
+    total = counts | f"{label}: sum" >> beam.CombineGlobally(sum)
+    _ = total | f"{label}: write" >> beam.Map(lambda rows: filesystem.write_bytes(path, str(rows).encode()))
+
+
+def _count_path(temp_dir: str, index: int) -> str:
+    return os.path.join(temp_dir, f"rows-{index}")
 
 
 def _shared_models(eval_config: Any, model_paths: Mapping[str, str], make: Callable[..., Any]) -> Any:

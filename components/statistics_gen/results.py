@@ -113,15 +113,21 @@ def check_rows(
         read: rows that were read.
         statistics: as written.
         settings: as used.
-        recount: whether rows went through other processes, so that the files are counted once more.
+        recount: whether rows went through other processes, so that the files are counted once more, unless the
+            artifacts say how many rows were written.
     """
     from mlops_tfx.io.examples import count_rows
     from mlops_tfx.io.protos import STATISTICS_FILE, read_statistics
+    from mlops_tfx.io.row_counts import recorded_rows
 
     datasets = read_statistics(f"{statistics.path(split)}/{STATISTICS_FILE}").datasets
     counted = int(datasets[0].num_examples) if datasets else 0
     where = " and ".join(repr(artifact.recorded_uri) for artifact in examples)
-    rows = count_rows(examples, split) if recount else read
+    recorded = recorded_rows(examples, split)
+    if recorded is not None:
+        rows = recorded
+    else:
+        rows = count_rows(examples, split) if recount else read
     sample_rate = settings.sample_rate
     if not settings.counts_rows:
         counted = read

@@ -17,6 +17,7 @@ from mlops_tfx.components.transform import tensors
 from mlops_tfx.components.transform.tallies import read_tallies
 from mlops_tfx.errors import DataError
 from mlops_tfx.io.examples import Shard, list_shards
+from mlops_tfx.io.row_counts import check_rows_read
 from mlops_tfx.statistics import partial_state
 
 if TYPE_CHECKING:
@@ -131,13 +132,15 @@ class Reading:
         return os.path.join(self.folder, key.key)
 
     def rows(self) -> dict[str, int]:
-        """The rows that were read of every dataset; 0 for one whose results are known."""
+        """The rows that were read of every dataset; 0 for one whose results are known. DataError if rows got lost."""
         return {dataset.label(): self._rows(key, dataset) for key, dataset in self.keys.items()}
 
     def _rows(self, key: Any, dataset: Dataset) -> int:
         if key not in self.read:
             return 0
-        return sum(tally.rows for tally in read_tallies(self.tally_folder(key), len(dataset.shards)))
+        rows = sum(tally.rows for tally in read_tallies(self.tally_folder(key), len(dataset.shards)))
+        check_rows_read([dataset.examples], dataset.split, rows, "analyzed")
+        return rows
 
     def statistics(self, computation: Computation, write_to: str | None) -> Partial:
         """Merges the partial statistics of all datasets, and keeps those of each with the cache if there is one."""

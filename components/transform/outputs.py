@@ -41,6 +41,34 @@ def describe(source: Examples, result: Examples, splits: Sequence[str], file_for
     result.custom_properties["file_format"] = file_format
 
 
+def check_transformed(
+    targets: Sequence[Target], pieces: Sequence[int], rows: Sequence[int]
+) -> dict[str, dict[str, int]]:
+    """Compares the rows that were transformed with those that there are.
+
+    Args:
+        targets: what was transformed.
+        pieces: how many pieces each of them had.
+        rows: the rows of every piece, in the same order.
+
+    Returns:
+        The rows by uri of the input artifact, then by split.
+
+    Raises:
+        DataError: rows got lost.
+    """
+    from mlops_tfx.io.row_counts import check_rows_read
+
+    found: dict[str, dict[str, int]] = {}
+    start = 0
+    for target, count in zip(targets, pieces, strict=True):
+        total = sum(rows[start : start + count])
+        start += count
+        check_rows_read([target.examples], target.split, total, "transformed")
+        found.setdefault(target.examples.uri, {})[target.split] = total
+    return found
+
+
 def check_payload(payload: str) -> None:
     """Raises DataError for a payload whose records are not features by name."""
     if payload == "FORMAT_PROTO":

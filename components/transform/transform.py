@@ -17,7 +17,7 @@ from mlops_tfx.artifacts import (
     TransformGraph,
 )
 from mlops_tfx.component import Component, Input, Inputs, OptionalInput, Output, Outputs
-from mlops_tfx.components.transform.outputs import Target, check_payload, describe
+from mlops_tfx.components.transform.outputs import Target, check_payload, check_transformed, describe
 from mlops_tfx.components.transform.splits import EMPTY_ANALYZE, Splits, resolve_splits
 from mlops_tfx.components.transform.stats_type import StatsType
 from mlops_tfx.config import SplitsConfig
@@ -189,6 +189,7 @@ class Transform(Component):
         from mlops_tfx.components.transform import application, statistics
         from mlops_tfx.components.transform.tallies import read_tallies
         from mlops_tfx.execution.beam import names_a_runner
+        from mlops_tfx.io.row_counts import record_rows
         from mlops_tfx.statistics.compute import Computation
 
         results = self.transformed_examples.make(len(self.examples)) if self.materialize else []
@@ -212,6 +213,7 @@ class Transform(Component):
         else:
             application.transform_here(how, every, len(os.sched_getaffinity(0)))
         found = list(read_tallies(tallies, len(every)))
+        rows = check_transformed(targets, [len(row) for row in pieces], [tally.rows for tally in found])
         self.context.report_rows(sum(tally.rows for tally in found))
         if settings is not None:
             computation = Computation(settings)
@@ -225,6 +227,7 @@ class Transform(Component):
                 application.publish_pieces(row, target.folder)
         for source, result in zip(self.examples, results, strict=False):
             describe(source, result, splits.transform, file_format)
+            record_rows(result, rows[source.uri])
 
     def _pre_options(self, schema: Any) -> Any:
         from mlops_tfx.components.transform import statistics

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,6 +40,10 @@ def beam_pipeline(beam_pipeline_args: Sequence[str] = ()) -> Iterator[beam.Pipel
 
     options = PipelineOptions(list(beam_pipeline_args))
     runner = None if names_a_runner(beam_pipeline_args) else FnApiRunner()
-    pipeline = beam.Pipeline(runner=runner, options=options)
-    with pipeline:
+    watched: AbstractContextManager[None] = nullcontext()
+    if any("multi_processing" in arg for arg in beam_pipeline_args):
+        from mlops_tfx.execution.beam_workers import watched_workers
+
+        watched = watched_workers()
+    with watched, beam.Pipeline(runner=runner, options=options) as pipeline:
         yield pipeline

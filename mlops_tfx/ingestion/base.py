@@ -80,6 +80,7 @@ class BaseExampleGen(Component):
         self, span: SpanSources, artifact: Examples, division: Partition | None, storage: Storage
     ) -> None:
         from mlops_tfx.io import ingest as ingesting
+        from mlops_tfx.io import row_counts
 
         division = self._fitted(division, span, storage)
         if any(source.is_beam for source in span.sources.values()):
@@ -94,6 +95,7 @@ class BaseExampleGen(Component):
         known = [rows for rows in expected if rows is not None]
         if len(known) == len(expected):
             ingesting.check_rows(sum(known), written)
+        row_counts.record_rows(artifact, written)
 
     def _fitted(self, division: Partition | None, span: SpanSources, storage: Storage) -> Partition | None:
         """Splits in order of a feature are known only when all rows have been seen."""

@@ -109,7 +109,11 @@ class FileBasedExampleGen(BaseExampleGen):
             )
             for span in found
         ]
-        self.ingest(spans, self.output_config, *self.storage())
+        try:
+            self.ingest(spans, self.output_config, *self.storage())
+        except DataError:
+            self._check_unchanged(found, before)  # names the file, where a count of rows cannot
+            raise
         self._check_unchanged(found, before)
 
     def _sources(self, span: SpanInput) -> dict[str, Source]:
