@@ -53,8 +53,10 @@ class _WatchedConnection:
         return getattr(self._connection, name)
 
 
-class WatchedWorkerHandler(worker_handlers.SubprocessSdkWorkerHandler):  # type: ignore[misc]  # Beam has no types here
+class WatchedWorkerHandler(worker_handlers.SubprocessSdkWorkerHandler):
     """Starts a worker process and waits for its end in a thread."""
+
+    control_conn: Any
 
     def start_worker(self) -> None:
         """Starts the process."""

@@ -76,9 +76,7 @@ class BaseExampleGen(Component):
             self._write_span(span, artifact, division, storage)
             ingest.set_input_properties(artifact, span.span, span.version, span.fingerprint)
 
-    def _write_span(
-        self, span: SpanSources, artifact: Examples, division: Partition | None, storage: Storage
-    ) -> None:
+    def _write_span(self, span: SpanSources, artifact: Examples, division: Partition | None, storage: Storage) -> None:
         from mlops_tfx.io import ingest as ingesting
         from mlops_tfx.io import row_counts
 

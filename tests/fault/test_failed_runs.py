@@ -1,4 +1,4 @@
-"""Input that is damaged, changes or does not fit the disk: the run fails with a reason, and the next one just goes on."""
+"""Input that is damaged, changes or does not fit the disk: the run fails with a reason, the next one goes on."""
 
 from __future__ import annotations
 

@@ -103,6 +103,7 @@ def test_killed_in_the_middle_of_a_shard(kind: str, tmp_path: Path, project_root
     finally:
         program.kill()
     thread.join(timeout=10)
-    assert killed and program.pid not in killed
+    assert killed, said[-3000:]
+    assert program.pid not in killed
     assert program.returncode == 1, said[-3000:]
     assert "a worker process of Beam was lost before its work was done" in said

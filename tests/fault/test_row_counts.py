@@ -1,4 +1,4 @@
-"""Rows that get lost between two nodes, or on the way through a reader, are noticed by every component in every mode."""
+"""Rows that get lost between two nodes, or in a reader, are noticed by every component in every mode."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The CSV files of the whole-chain comparison. ``python -m tests.golden.chain.data`` writes them anew (our environment).
+"""The CSV files of the whole-chain comparison. ``python -m tests.golden.chain.data`` writes them anew.
 
-``flights.csv.gz``: 2,000 flights with missing numbers and text, multi-byte text and a label. ``skewed.csv.gz``: the same
-kind of data with an unknown category, a column that is gone and one that is new.
+``flights.csv.gz``: 2,000 flights with missing numbers and text, multi-byte text and a label. ``skewed.csv.gz``: the
+same kind of data with an unknown category, a column that is gone and one that is new.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pandas as pd
 from tests.golden.statistics.real_data import flights_sample
 
 HERE = Path(__file__).parent
-CITIES = ["Zürich", "São Paulo", "東京", "Київ", "Ελλάδα", "naïve, \"quoted\"", "🛫 Newark", ""]
+CITIES = ["Zürich", "São Paulo", "東京", "Київ", "Ελλάδα", 'naïve, "quoted"', "🛫 Newark", ""]
 
 
 def flights() -> pd.DataFrame:

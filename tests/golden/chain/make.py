@@ -1,7 +1,7 @@
-"""Computes with TFX 1.16 what the whole-chain comparison expects. It needs TFX's environment (Python 3.10, tfx==1.16.0).
+"""Computes with TFX 1.16 what the whole-chain comparison expects. It needs Python 3.10 with tfx==1.16.0.
 
-    python -m tests.golden.chain.data                            # our environment, only if the input shall change
-    /path/to/tfx-1.16/bin/python tests/golden/chain/make.py      # writes expected.json.gz and *.pb, *.pbtxt beside it
+python -m tests.golden.chain.data                            # our environment, only if the input shall change
+/path/to/tfx-1.16/bin/python tests/golden/chain/make.py      # writes expected.json.gz and *.pb, *.pbtxt beside it
 """
 
 import glob

@@ -1,4 +1,4 @@
-"""The model of the whole-chain comparison: a fixed logistic function of raw features; both sides save and evaluate it."""
+"""The model of the whole-chain comparison: a fixed logistic function of raw features; both sides save it."""
 
 import tensorflow as tf
 
