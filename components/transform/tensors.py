@@ -39,9 +39,7 @@ class FunctionShape:
 
 def adapter_config(schema: Any, names: Collection[str] | None = None) -> TensorAdapterConfig:
     """Returns how record batches become tensors; for some tensors only, if given."""
-    records = _TFXIO[has_sequences(schema)](
-        physical_format="inmem", telemetry_descriptors=["Transform"], schema=schema
-    )
+    records = _TFXIO[has_sequences(schema)](physical_format="inmem", telemetry_descriptors=["Transform"], schema=schema)
     return (records if names is None else records.Project(list(names))).TensorAdapterConfig()
 
 

@@ -9,7 +9,7 @@ import click
 
 from mlops_tfx.errors import MlopsTfxError, did_you_mean
 
-_COMMANDS = ("run", "runs", "serve", "status", "why")
+_COMMANDS = ("models", "rollback", "run", "runs", "serve", "status", "why")
 
 
 class _LazyGroup(click.Group):

@@ -1,0 +1,129 @@
+"""What is pushed, blessed and served."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlops_tfx import filesystem
+from mlops_tfx.artifacts import PushedModel
+from mlops_tfx.deployment.lineage import read_card
+from mlops_tfx.deployment.versions import list_versions
+
+if TYPE_CHECKING:
+    from mlops_tfx.metadata import ExecutionRecord, MetadataStore
+
+_BLESSINGS = ("model_blessing", "infra_blessing", "skew_blessing")
+
+
+@dataclass(frozen=True)
+class PushedVersion:
+    """A version in a destination, or one that the store knows and that is gone.
+
+    Attributes:
+        destination: the folder of all versions.
+        version: its number.
+        present: whether it is there.
+        newest: whether it has the highest number of those there, which is what a server serves by default.
+        artifact_id: of the PushedModel; None if the store knows none.
+        run_id: the run that pushed it first; None likewise.
+        model_uri: the model that was pushed, from the store or the model card; None if neither says.
+        blessings: which verdicts were asked for, and whether each was a blessing.
+        served: the state that a server gives for it, such as ``AVAILABLE``; None if it has none, or no server was asked.
+    """
+
+    destination: str
+    version: int
+    present: bool
+    newest: bool
+    artifact_id: int | None
+    run_id: str | None
+    model_uri: str | None
+    blessings: Mapping[str, bool]
+    served: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        words = [f"{self.destination}/{self.version}", "newest" if self.newest else "" if self.present else "gone"]
+        words += [f"{name}={'yes' if blessed else 'no'}" for name, blessed in self.blessings.items()]
+        words.append(f"run {self.run_id}" if self.run_id else "not in this store")
+        words.append(f"served: {self.served}" if self.served else "")
+        return "  ".join(word for word in words if word)
+
+
+def list_models(
+    store: MetadataStore, pipeline_name: str, server: str | None = None, model_name: str | None = None
+) -> list[PushedVersion]:
+    """Returns all versions of a pipeline's destinations, newest first within each.
+
+    Args:
+        store: the metadata store.
+        pipeline_name: the pipeline.
+        server: ``host:port`` of a model server to ask what it serves.
+        model_name: the name that the server has for the model; by default the last step of the destination.
+
+    Raises:
+        ServingError: the server does not answer, or does not know the model.
+    """
+    pushes = _pushes(store.executions(pipeline_name))
+    found = []
+    for destination in dict.fromkeys(folder for folder, _ in pushes):
+        served = _served(server, model_name or filesystem.basename(destination)) if server else {}
+        there = list_versions(destination)
+        known = {version for folder, version in pushes if folder == destination}
+        for version in sorted(known | set(there), reverse=True):
+            record = pushes.get((destination, version))
+            found.append(_describe(destination, version, there, record, served.get(version)))
+    return found
+
+
+def _pushes(records: Iterable[ExecutionRecord]) -> dict[tuple[str, int], tuple[PushedModel, ExecutionRecord]]:
+    """The first execution that pushed each version, by folder and version; the latest ones first."""
+    found: dict[tuple[str, int], tuple[PushedModel, ExecutionRecord]] = {}
+    for record in records:
+        for artifact in (artifact for group in record.outputs.values() for artifact in group):
+            if isinstance(artifact, PushedModel) and artifact.custom_properties.get("pushed") == 1:
+                place = str(artifact.custom_properties["pushed_destination"])
+                key = (filesystem.dirname(place), int(str(artifact.custom_properties["pushed_version"])))
+                found.setdefault(key, (artifact, record))
+    return dict(reversed(found.items()))
+
+
+def _describe(
+    destination: str,
+    version: int,
+    there: list[int],
+    pushed: tuple[PushedModel, ExecutionRecord] | None,
+    served: str | None,
+) -> PushedVersion:
+    artifact, record = pushed or (None, None)
+    card = read_card(filesystem.join(destination, str(version))) if version in there else None
+    model = record.inputs.get("model") if record is not None else None
+    uri = model[0].recorded_uri if model else (card or {}).get("model", {}).get("uri")
+    blessings = {
+        name: record.inputs[name][0].custom_properties.get("blessed") == 1
+        for name in _BLESSINGS
+        if record is not None and record.inputs.get(name)
+    }
+    return PushedVersion(
+        destination=destination,
+        version=version,
+        present=version in there,
+        newest=bool(there) and version == there[-1],
+        artifact_id=None if artifact is None else artifact.id,
+        run_id=None if record is None else record.run_id,
+        model_uri=uri,
+        blessings=blessings,
+        served=served,
+    )
+
+
+def _served(server: str, model_name: str) -> dict[int, str]:
+    from mlops_tfx.serving.client import Client
+
+    with Client(server, timeout=10.0) as client:
+        return {status.version: status.state for status in client.status(model_name)}
