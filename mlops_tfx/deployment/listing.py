@@ -30,7 +30,7 @@ class PushedVersion:
         run_id: the run that pushed it first; None likewise.
         model_uri: the model that was pushed, from the store or the model card; None if neither says.
         blessings: which verdicts were asked for, and whether each was a blessing.
-        served: the state that a server gives for it, such as ``AVAILABLE``; None if it has none, or no server was asked.
+        served: the state that a server gives for it, such as ``AVAILABLE``; None without one.
     """
 
     destination: str
