@@ -2,7 +2,8 @@
 
     python benchmarks/bulk_inferrer.py --rows 200000
 
-Prints seconds of both (wall and CPU, after imports), and ratios, for PredictionLogs and for columns added to the rows. The rows
+Prints seconds of both (wall and CPU, after imports), and ratios, for PredictionLogs and for columns added to the rows.
+The rows
 have 18 features as flights have; the model parses them, and is a dense layer: what is measured is what is around it.
 """
 
