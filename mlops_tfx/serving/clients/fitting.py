@@ -65,6 +65,8 @@ def _cast(array: Array, wanted: Any, name: str) -> Array:
         raise ValueError(f"expected values for {name}, received {has}")
     with np.errstate(over="ignore", invalid="ignore"):
         cast = array.astype(wanted)
+    if wanted.kind == "f" and array.dtype.kind != "f":
+        return cast
     if wanted.kind == "f":
         wrong = np.isinf(cast) & np.isfinite(array)
     elif array.dtype.kind == "f":

@@ -6,7 +6,7 @@ Arrow is imported when a table comes, not before.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -77,6 +77,33 @@ def from_columns(columns: Mapping[str, Any]) -> pa.RecordBatch:
     return _make_batch(list(arrays.values()), list(arrays), next(iter(lengths.values()), 0))
 
 
+def from_rows(rows: Sequence[Mapping[str, Any]], dtypes: Mapping[str, str]) -> pa.RecordBatch | None:
+    """Returns rows as a record batch if every value is a plain one of the dtype that the model parses; else None."""
+    import pyarrow as pa
+
+    names = dict.fromkeys(name for row in rows for name in row)
+    types = {"DT_FLOAT": pa.float64(), "DT_INT64": pa.int64(), "DT_STRING": pa.large_binary()}
+    if not names or any(dtypes.get(name) not in types for name in names):
+        return None
+    try:
+        columns = [_typed_column([row.get(name) for row in rows], types[dtypes[name]]) for name in names]
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        return None
+    return _make_batch(columns, list(names), len(rows))
+
+
+def _typed_column(values: list[Any], kind: Any) -> Any:
+    import pyarrow as pa
+
+    if not pa.types.is_integer(kind):
+        return pa.array(values, kind)
+    # Asked for integers, Arrow would cut 1.5 to 1 without a word.
+    column = pa.array(values)
+    if not (pa.types.is_integer(column.type) or pa.types.is_null(column.type)):
+        raise pa.ArrowTypeError(f"expected integers, received {column.type}")
+    return column
+
+
 def _column(values: Any) -> Any:
     import pyarrow as pa
 
@@ -107,16 +134,32 @@ def to_examples(batch: pa.RecordBatch, dtypes: Mapping[str, str]) -> list[bytes]
     from mlops_tfx.errors import DataError
     from mlops_tfx.io import columns, wire
 
+    for index, name in enumerate(batch.schema.names):
+        _check_range(name, batch.column(index))
     try:
         form = columns.to_example_form(batch)
         fitted = [_fit_feature(name, form.column(i), dtypes.get(name)) for i, name in enumerate(form.schema.names)]
         examples = wire.encode_examples(_make_batch(fitted, form.schema.names, form.num_rows))
     except DataError as error:
         raise ValueError(str(error)) from error
-    encoded: list[bytes] = examples.to_pylist()
+    encoded: list[bytes] = examples.to_numpy(zero_copy_only=False).tolist()
     if len(encoded) != batch.num_rows:
         raise ValueError(f"expected {batch.num_rows} examples, received {len(encoded)}: an error of the encoder")
     return encoded
+
+
+def _check_range(name: str, column: Any) -> None:
+    """Raises ValueError for a wide float that a feature, which is a float32, would turn into infinity."""
+    import pyarrow as pa
+
+    is_list = pa.types.is_list(column.type) or pa.types.is_large_list(column.type)
+    values = column.flatten() if is_list else column
+    if not pa.types.is_float64(values.type):
+        return
+    try:
+        fit(values.drop_null().to_numpy(), "DT_FLOAT")
+    except ValueError as error:
+        raise ValueError(f"feature {name!r}: {error}") from error
 
 
 def _fit_feature(name: str, column: Any, dtype: str | None) -> Any:
@@ -154,6 +197,9 @@ def to_tensor(name: str, column: Any, dtype: str | None) -> Array:
         column = column.dictionary_decode()
     if _is_number(column.type) and not column.null_count:
         return fit(column.to_numpy(zero_copy_only=False), dtype)
+    if _is_text(column.type) and dtype in ("DT_STRING", None):
+        # One call for all values: to_pylist makes an object of Arrow's for every one.
+        return fit(column.cast(pa.large_binary()).to_numpy(zero_copy_only=False), "DT_STRING")
     values = column.to_pylist()
     if values and any(isinstance(value, list) for value in values):
         width = max(len(value) for value in values if value is not None)
@@ -168,6 +214,12 @@ def _is_number(kind: Any) -> bool:
     import pyarrow as pa
 
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
+
+
+def _is_text(kind: Any) -> bool:
+    from mlops_tfx.io import wire
+
+    return wire.is_bytes(kind)
 
 
 def _dtype(kind: Any) -> str | None:
