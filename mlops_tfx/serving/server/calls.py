@@ -60,6 +60,7 @@ class Call:
         deadline: when the client stops waiting, as ``time.monotonic()`` has it.
         request: the message that came over gRPC, or None.
         notes: what interceptors want the client to know; sent as trailers or headers.
+        respond: makes the response message of the outputs, also for a log; None: there is no such message.
     """
 
     api: str
@@ -73,6 +74,7 @@ class Call:
     deadline: float = NO_DEADLINE
     request: Any = None
     notes: list[tuple[str, str]] = field(default_factory=list)
+    respond: Callable[[Sequence[Any]], Any] | None = None
 
     @property
     def inputs(self) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -20,6 +20,7 @@ from mlops_tfx.serving.server.calls import NO_DEADLINE, Call, Execute, Target, r
 if TYPE_CHECKING:
     from mlops_tfx.serving.server.manager import ModelManager
     from mlops_tfx.serving.server.served_model import LoadedVersion
+    from mlops_tfx.serving.server.signatures import Signature
 
 DEFAULT_SIGNATURE = "serving_default"
 _SIGNATURE_DEF = "signature_def"
@@ -90,25 +91,23 @@ class Inference:
         given = frozenset(request.inputs)
         call = Call("Predict", self._entrypoint, spec.name, held.version, name, plan, values, given, deadline,
                     request, notes)  # fmt: skip
-        arrays = self._execute(call)
-        response = predict_pb2.PredictResponse()
-        signature.encode(plan.outputs, arrays, response.outputs, self._as_content)
-        _fill_spec(response.model_spec, spec.name, name, held.version)
-        return response
+        return self._answer(call, predict_responder(call, signature, self._as_content))
+
+    def _answer(self, call: Call, respond: Callable[[Sequence[Any]], Any]) -> Any:
+        call.respond = respond
+        return respond(self._execute(call))
 
     def classify(self, request: Any, deadline: float = NO_DEADLINE, notes: list[tuple[str, str]] | None = None) -> Any:
         """Answers a ClassificationRequest. Raises StatusError."""
-        response = classification_pb2.ClassificationResponse()
-        return self._one("Classify", classify, request, response, deadline, [] if notes is None else notes)
+        make = classification_pb2.ClassificationResponse
+        return self._one("Classify", classify, request, make, deadline, [] if notes is None else notes)
 
     def regress(self, request: Any, deadline: float = NO_DEADLINE, notes: list[tuple[str, str]] | None = None) -> Any:
         """Answers a RegressionRequest. Raises StatusError."""
-        response = regression_pb2.RegressionResponse()
-        return self._one("Regress", regress, request, response, deadline, [] if notes is None else notes)
+        make = regression_pb2.RegressionResponse
+        return self._one("Regress", regress, request, make, deadline, [] if notes is None else notes)
 
-    def _one(
-        self, api: str, kind: Any, request: Any, response: Any, deadline: float, notes: list[tuple[str, str]]
-    ) -> Any:
+    def _one(self, api: str, kind: Any, request: Any, make: Any, deadline: float, notes: list[tuple[str, str]]) -> Any:
         held = self._manager.acquire(target_of(request))
         try:
             spec = request.model_spec
@@ -122,10 +121,14 @@ class Inference:
             rows = examples.serialized(request.input)
             call = Call(api, self._entrypoint, spec.name, held.version, name, plan, [rows], frozenset(plan.inputs),
                         deadline, request, notes)  # fmt: skip
-            arrays = dict(zip(plan.outputs, self._execute(call), strict=True))
-            kind.fill(response.result, definition, arrays, len(rows))
-            _fill_spec(response.model_spec, spec.name, name, held.version)
-            return response
+
+            def respond(outputs: Sequence[Any]) -> Any:
+                response = make()
+                kind.fill(response.result, definition, dict(zip(plan.outputs, outputs, strict=True)), len(rows))
+                _fill_spec(response.model_spec, call.model_name, name, call.version)
+                return response
+
+            return self._answer(call, respond)
         finally:
             held.release()
 
@@ -150,12 +153,16 @@ class Inference:
             plan = held.session.joint_plan(feed, fetches)
             call = Call("MultiInference", self._entrypoint, first.name, held.version, ",".join(names), plan, [rows],
                         frozenset(plan.inputs), deadline, request, [] if notes is None else notes)  # fmt: skip
-            fetched = dict(zip(fetches, self._execute(call), strict=True))
-            response = inference_pb2.MultiInferenceResponse()
-            for name, definition in zip(names, definitions, strict=True):
-                _fill_result(response.results.add(), definition, fetched, len(rows))
-                _fill_spec(response.results[-1].model_spec, first.name, name, held.version)
-            return response
+
+            def respond(outputs: Sequence[Any]) -> Any:
+                fetched = dict(zip(fetches, outputs, strict=True))
+                response = inference_pb2.MultiInferenceResponse()
+                for name, definition in zip(names, definitions, strict=True):
+                    _fill_result(response.results.add(), definition, fetched, len(rows))
+                    _fill_spec(response.results[-1].model_spec, call.model_name, name, call.version)
+                return response
+
+            return self._answer(call, respond)
         finally:
             held.release()
 
@@ -191,6 +198,18 @@ class Inference:
         response.metadata[_SIGNATURE_DEF].Pack(signatures)
         response.model_spec.name = request.model_spec.name
         return response
+
+
+def predict_responder(call: Call, signature: Signature, as_content: bool = False) -> Callable[[Sequence[Any]], Any]:
+    """Returns the function that makes the PredictResponse of a call's outputs."""
+
+    def respond(outputs: Sequence[Any]) -> Any:
+        response = predict_pb2.PredictResponse()
+        signature.encode(call.plan.outputs, outputs, response.outputs, as_content)
+        _fill_spec(response.model_spec, call.model_name, call.signature_name, call.version)
+        return response
+
+    return respond
 
 
 def _signature_names(tasks: Sequence[Any]) -> list[str]:

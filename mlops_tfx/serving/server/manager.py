@@ -240,6 +240,12 @@ class ModelManager:
         models = self._models
         return bool(models) and all(model.loaded for model in models.values())
 
+    def logging_config(self, name: str) -> Any:
+        """Returns the LoggingConfig in a model's configuration; None if there is none."""
+        model = self._models.get(name)
+        config = None if model is None else model.settings.config
+        return config.logging_config if config is not None and config.HasField("logging_config") else None
+
     def base_path(self, name: str) -> str:
         """Returns where a model's versions lie."""
         model = self._models.get(name)

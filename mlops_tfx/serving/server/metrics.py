@@ -130,6 +130,10 @@ class Metrics:
         self.padding_size = family(
             batching + "padding_size", "Rows added to reach an allowed size.", ["execution_batch_size"], COUNT_BUCKETS
         )
+        self.request_log_count = family(
+            p + "request_log_count", "Requests taken as samples: logged, dropped or failed.", ["model_name", "outcome"]
+        )
+        self.request_log_bytes = family(p + "request_log_bytes", "Bytes logged.", ["model_name", "content"])
         self.load_attempts = family(
             ":tensorflow:cc:saved_model:load_attempt_count", "Loads of SavedModels.", ["model_path", "status"]
         )

@@ -11,6 +11,7 @@ from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
 from mlops_tfx.serving.server import statuses
+from mlops_tfx.serving.server.request_log.settings import config_problem
 
 PLATFORM = "tensorflow"
 
@@ -93,6 +94,9 @@ def _settings(model: Any) -> ModelSettings:
     if not model.name:
         raise statuses.invalid("Expected every model to have a name, received name='' in a model config")
     check_base_path(model.name, model.base_path)
+    problem = config_problem(model.logging_config) if model.HasField("logging_config") else ""
+    if problem:
+        raise statuses.invalid(f"Wrong logging_config of model {model.name}: {problem}")
     return ModelSettings(
         model.name, model.base_path, _policy(model), dict(model.version_labels), _platform(model), model
     )

@@ -91,6 +91,26 @@ class ServerOptions:
     enable_serialization_as_tensor_content: bool = field(
         default=False, metadata=_help("send outputs as tensor_content rather than in typed fields")
     )
+    logging_config_file: str = field(
+        default="", metadata=_help("LoggingConfig as text, for models without one of their own: log requests")
+    )
+    request_log_contents: tuple[str, ...] = field(
+        default=("prediction_logs", "examples"), metadata=_help("comma-separated: what is written of a request")
+    )
+    request_log_span: str = field(default="day", metadata=_help("day or hour: what a span folder holds"))
+    request_log_with_predictions: bool = field(
+        default=False, metadata=_help("add the answers to logged examples, as features prediction/<output>")
+    )
+    request_log_max_file_bytes: int = field(default=64 << 20, metadata=_help("size at which a log file is complete"))
+    request_log_max_file_seconds: float = field(default=300.0, metadata=_help("age at which a log file is complete"))
+    request_log_max_bytes: int = field(
+        default=10 << 30, metadata=_help("bytes of all log files of a model; the oldest are removed")
+    )
+    request_log_max_pending: int = field(
+        default=1024, metadata=_help("sampled requests that may wait to be written; more are dropped and counted")
+    )
+    request_log_max_pending_bytes: int = field(default=256 << 20, metadata=_help("what these may take in memory"))
+    request_log_seed: int = field(default=-1, metadata=_help("seed of the sampling; -1: another one every time"))
 
     def __post_init__(self) -> None:
         problems = self._problems()
@@ -98,7 +118,9 @@ class ServerOptions:
             raise ValueError("; ".join(problems))
 
     def _problems(self) -> list[str]:
-        problems = []
+        from mlops_tfx.serving.server.request_log import settings
+
+        problems = settings.problems(self)
         if not self.model_config_file:
             problems += self._model_problems()
         if not 0 <= self.port <= 65535:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from mlops_tfx.serving.server.batching import BatchingParameters
     from mlops_tfx.serving.server.calls import Interceptor
+    from mlops_tfx.serving.server.manager import ModelManager
+    from mlops_tfx.serving.server.metrics import Metrics
+    from mlops_tfx.serving.server.request_log.logger import RequestLogger
     from mlops_tfx.serving.server.rest.http_server import HttpServer
     from mlops_tfx.serving.server.states import VersionState
 
@@ -60,7 +63,8 @@ class ModelServer:
         self._manager = ModelManager(self.options, self._board, prepare, self._metrics.observe_load)
         options = self.options
         batching = [Batcher(_batching_parameters(options), self._metrics)] if options.enable_batching else []
-        self._execute = chain([measuring(self._metrics), *interceptors, *batching])
+        self._request_logger = _request_logger(options, self._manager, self._metrics)
+        self._execute = chain([measuring(self._metrics), *interceptors, self._request_logger, *batching])
         self._server = grpc.server(
             ThreadPoolExecutor(_threads(self.options), thread_name_prefix="serve"),
             maximum_concurrent_rpcs=self.options.max_pending_requests,
@@ -139,6 +143,7 @@ class ModelServer:
                 self._add_port(wanted)
         except RuntimeError as error:
             raise OSError(f"cannot listen on {wanted}: is the port taken? ({error})") from error
+        self._request_logger.start()
         if self._http is not None:
             self._http.start()
         self._manager.start()
@@ -228,6 +233,7 @@ class ModelServer:
         if self._http is not None and self._http.port:
             self._http.stop(drain_seconds)
         stopped.wait()
+        self._request_logger.stop()
         self._manager.stop()
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -241,6 +247,22 @@ class ModelServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def _request_logger(options: ServerOptions, manager: ModelManager, metrics: Metrics) -> RequestLogger:
+    from mlops_tfx.serving.server.request_log import settings
+    from mlops_tfx.serving.server.request_log.logger import RequestLogger
+
+    default = settings.read(options.logging_config_file) if options.logging_config_file else None
+    return RequestLogger(
+        lambda model: manager.logging_config(model) or default,
+        settings.of_options(options),
+        metrics,
+        tags=options.saved_model_tags,
+        max_pending=options.request_log_max_pending,
+        max_pending_bytes=options.request_log_max_pending_bytes,
+        seed=None if options.request_log_seed < 0 else options.request_log_seed,
+    )
 
 
 def _threads(options: ServerOptions) -> int:

@@ -18,7 +18,7 @@ from tensorflow_serving.apis import classification_pb2, get_model_status_pb2, re
 
 from mlops_tfx.serving.server import status, statuses
 from mlops_tfx.serving.server.calls import Call, Execute, Target
-from mlops_tfx.serving.server.inference import DEFAULT_SIGNATURE, Inference
+from mlops_tfx.serving.server.inference import DEFAULT_SIGNATURE, Inference, predict_responder
 from mlops_tfx.serving.server.rest import example_body, json_tensors, json_values, predict_body
 
 if TYPE_CHECKING:
@@ -195,6 +195,7 @@ class RestHandler:
             plan = signature.plan(signature.select(()))
             call = Call("Predict", "REST", target.name, held.version, name, plan, signature.order(arrays),
                         frozenset(arrays), deadline)  # fmt: skip
+            call.respond = predict_responder(call, signature)
             outputs = self._execute(call)
             write = json_tensors.by_row if rows else json_tensors.by_column
             return Answer(200, write(plan.outputs, outputs), JSON, (*_notes(target, held.version), *call.notes))

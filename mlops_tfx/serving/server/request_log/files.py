@@ -1,0 +1,126 @@
+"""TFRecord files that become visible when they are complete, one folder per span, bounded on disk.
+
+<folder>/.incoming/<file>                   being written
+<folder>/<content>/span-<SPAN>/<file>       complete
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import socket
+import struct
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import BinaryIO
+
+import google_crc32c
+
+from mlops_tfx.serving.server.request_log.settings import LogSettings
+
+_INCOMING = ".incoming"
+_MASK_DELTA = 0xA282EAD8
+_numbers = itertools.count()
+
+
+def frame(record: bytes) -> bytes:
+    """Returns a record as it is in a TFRecord file: length, its masked CRC-32C, the record, its masked CRC-32C."""
+    length = struct.pack("<Q", len(record))
+    return b"".join((length, _masked(length), record, _masked(record)))
+
+
+def _masked(data: bytes) -> bytes:
+    crc = google_crc32c.value(data)
+    return struct.pack("<I", (((crc >> 15) | (crc << 17)) + _MASK_DELTA) & 0xFFFFFFFF)
+
+
+class _OpenFile:
+    def __init__(self, folder: Path, content: str, span: int, now: float) -> None:
+        self.name = f"{content}-{int(now)}-{socket.gethostname()}-{os.getpid()}-{next(_numbers):06d}.tfrecord"
+        self.target = folder / content / f"span-{span}" / self.name
+        self.path = folder / _INCOMING / self.name
+        self.span = span
+        self.opened = now
+        self.bytes = 0
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.file: BinaryIO = open(self.path, "wb")
+
+
+class SpanFiles:
+    """The files of one model. For one thread.
+
+    Args:
+        folder: where they are.
+        settings: how they are written.
+        clock: seconds since 1970.
+    """
+
+    def __init__(self, folder: Path, settings: LogSettings, clock: Callable[[], float]) -> None:
+        self._folder = folder
+        self._settings = settings
+        self._clock = clock
+        self._open: dict[str, _OpenFile] = {}
+
+    def write(self, content: str, records: Iterable[bytes], timestamp: float) -> int:
+        """Appends records to the file of their span; returns the bytes written. Raises OSError.
+
+        After an error the file that was being written is gone, and the next call begins another one.
+        """
+        span = int(timestamp // self._settings.span_seconds)
+        current = self._open.get(content)
+        if current is not None and current.span != span:
+            self._complete(content)
+        current = self._open.get(content)
+        if current is None:
+            current = self._open[content] = _OpenFile(self._folder, content, span, self._clock())
+        data = b"".join(map(frame, records))
+        try:
+            current.file.write(data)
+        except OSError:
+            self._abandon(content)
+            raise
+        current.bytes += len(data)
+        if current.bytes >= self._settings.max_file_bytes:
+            self._complete(content)
+        return len(data)
+
+    def complete_old(self) -> None:
+        """Completes the files whose time is over. Raises OSError."""
+        due = self._clock() - self._settings.max_file_seconds
+        for content in [content for content, file in self._open.items() if file.opened <= due]:
+            self._complete(content)
+
+    def close(self) -> None:
+        """Completes all files. Raises OSError."""
+        for content in list(self._open):
+            self._complete(content)
+
+    def _complete(self, content: str) -> None:
+        current = self._open[content]
+        try:
+            current.file.close()
+            current.target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(current.path, current.target)
+        except OSError:
+            self._abandon(content)
+            raise
+        del self._open[content]
+        self._remove_oldest()
+
+    def _abandon(self, content: str) -> None:
+        current = self._open.pop(content)
+        try:
+            current.file.close()
+        finally:
+            current.path.unlink(missing_ok=True)
+
+    def _remove_oldest(self) -> None:
+        """Keeps to the bound; what a server that died left behind in .incoming counts, and goes, like the others."""
+        writing = {current.path for current in self._open.values()}
+        found = [(path.stat(), path) for path in self._folder.rglob("*.tfrecord") if path not in writing]
+        total = sum(stat.st_size for stat, _ in found)
+        for stat, path in sorted(found, key=lambda entry: (entry[0].st_mtime_ns, entry[1])):
+            if total <= self._settings.max_bytes:
+                return
+            path.unlink(missing_ok=True)
+            total -= stat.st_size

@@ -1,0 +1,102 @@
+"""What is written of a request: a PredictionLog, and its rows as tf.Examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from tensorflow.core.example import example_pb2
+from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+
+from mlops_tfx.serving.server.calls import Call
+
+_FIELDS = {"Predict": "predict_log", "Classify": "classify_log", "Regress": "regress_log",
+           "MultiInference": "multi_inference_log"}  # fmt: skip
+_EXAMPLES = ("examples", "inputs")
+_RAW_SIGNATURE = "serving_raw"
+_NO_INTEGER = np.iinfo(np.int64).min
+_PREDICTION = "prediction/"
+
+
+def prediction_log(call: Call, outputs: Sequence[Any], sampling: Any, tags: Sequence[str], seconds: int) -> bytes:
+    """Returns a serialized PredictionLog of a request that was answered with ``outputs``."""
+    log = prediction_log_pb2.PredictionLog()
+    pair = getattr(log, _FIELDS[call.api])
+    pair.request.CopyFrom(call.request if call.request is not None else _predict_request(call))
+    if call.respond is not None:
+        pair.response.CopyFrom(call.respond(outputs))
+    meta = log.log_metadata
+    meta.model_spec.name = call.model_name
+    meta.model_spec.version.value = call.version
+    meta.model_spec.signature_name = call.signature_name
+    meta.sampling_config.CopyFrom(sampling)
+    meta.saved_model_tags.extend(tags)
+    meta.timestamp_secs = seconds
+    return bytes(log.SerializeToString())
+
+
+def _predict_request(call: Call) -> Any:
+    import tensorflow as tf
+
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = call.model_name
+    request.model_spec.signature_name = call.signature_name
+    for alias, value in call.inputs.items():
+        if alias in call.given:
+            request.inputs[alias].CopyFrom(tf.make_tensor_proto(value))
+    return request
+
+
+def examples(call: Call, outputs: Sequence[Any] | None = None) -> list[bytes]:
+    """Returns the rows of a request as serialized tf.Examples.
+
+    Serialized examples are kept as they came; other inputs become features of the input's name. For ``serving_raw``,
+    NaN, ``""`` and -2**63 are no values, as they are for the model.
+
+    Args:
+        call: the request.
+        outputs: the answer, to be added as features ``prediction/<output>``; outputs without a value per row are not.
+    """
+    given = {alias: np.asarray(value) for alias, value in call.inputs.items() if alias in call.given}
+    (alias, value), *others = given.items()
+    if call.api != "Predict" or (not others and alias in _EXAMPLES and value.dtype == object and value.ndim == 1):
+        rows = [bytes(row) for row in value.tolist()]
+    else:
+        count = max((len(value) for value in given.values() if value.ndim), default=1)
+        rows = _rows(given, count, drop_missing=call.signature_name == _RAW_SIGNATURE)
+    if outputs is None:
+        return rows
+    named = {_PREDICTION + name: np.asarray(value) for name, value in zip(call.plan.outputs, outputs, strict=True)}
+    answers = {name: value for name, value in named.items() if value.ndim and len(value) == len(rows)}
+    # Two messages one after the other are read as one that has the features of both.
+    return [row + answer for row, answer in zip(rows, _rows(answers, len(rows)), strict=True)]
+
+
+def _rows(columns: Mapping[str, Any], count: int, drop_missing: bool = False) -> list[bytes]:
+    rows = [example_pb2.Example() for _ in range(count)]
+    for name, value in columns.items():
+        table = np.broadcast_to(value, (count,)) if value.ndim == 0 else value
+        if len(table) != count:
+            raise ValueError(f"expected {count} rows in every input, received {len(table)} in {name!r}")
+        field, cells = _cells(table.reshape(count, -1) if count else table, drop_missing)
+        for row, values in zip(rows, cells, strict=True):
+            if values:
+                getattr(row.features.feature[name], field).value.extend(values)
+    return [row.SerializeToString() for row in rows]
+
+
+def _cells(table: Any, drop_missing: bool) -> tuple[str, list[list[Any]]]:
+    """The list of a tf.Example that a dtype goes to, and its values by row."""
+    kind = table.dtype.kind
+    if kind == "O":
+        field, none = "bytes_list", table == b""
+    elif kind in "iub":
+        table = table.astype(np.int64)
+        field, none = "int64_list", table == _NO_INTEGER
+    else:
+        table = table.astype(np.float32)
+        field, none = "float_list", np.isnan(table)
+    if drop_missing and none.any():
+        return field, [row[~skip].tolist() for row, skip in zip(table, none, strict=True)]
+    return field, table.tolist()
