@@ -22,7 +22,6 @@ from mlops_tfx import config
 from mlops_tfx.components.import_example_gen import ImportExampleGen
 from mlops_tfx.execution.testing import run_component
 from mlops_tfx.io import examples as examples_io
-from mlops_tfx.io.columns import concat
 from mlops_tfx.serving.server import ModelServer
 from tests.conformance.serving.models import CLASSIFY, REGRESS, save_half_plus_two
 from tests.conformance.serving.test_predict import make_request
@@ -91,7 +90,8 @@ def test_requests_are_logged_and_can_be_read_as_a_span(tmp_path: Path) -> None:
     pattern = config.Input(splits=[config.Input.Split(name="logged", pattern="span-{SPAN}/*")])
     component = ImportExampleGen(str(tmp_path / "logs" / "m" / "examples"), input_config=pattern)
     (read,) = run_component(component, {}, tmp_path / "run")["examples"]
-    rows = concat(list(examples_io.read_batches(read, "logged"))).to_pylist()
+    batches = [batch for split in read.splits for batch in examples_io.read_batches(read, split)]
+    rows = [row for batch in batches for row in batch.to_pylist()]
     assert sorted(row["x"][0] for row in rows) == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
     answers = [row["prediction/y"] for row in rows if row["x"][0] >= 4.0]
     assert sorted(answers) == [[4.0], [4.5], [5.0]]
