@@ -59,6 +59,7 @@ REQUIRES = [
     f"tfx-bsl>=1.16,<1.22,!=1.17.*,{BETWEEN}",
     f"tfx-bsl>=1.21; {NEWER}",
     "typing-extensions>=4.6",
+    "yarl>=1.9,<2",  # URLs of the HTTP clients as they are given; aiohttp's own
 ]
 # What tfx-bsl brings along as apache-beam[gcp]. Newer releases of these exclude set A or each other (most want protobuf
 # 5), and pip would try the combinations of older ones for hours. These go with both sets (docs/installing.md).
