@@ -1,4 +1,4 @@
-"""Beam's multi-process mode, made to notice a worker process that ends before its time.
+"""Beam's multi-process mode, made to notice a lost worker process, and to find the user's modules in all of them.
 
 Beam (seen with 2.72) starts a worker process and then waits for its answers for ever: if it is killed, say for lack of
 memory, an exception is raised in a thread that nobody looks at, and the pipeline hangs. Here every question that a lost
@@ -7,6 +7,9 @@ worker still owes an answer to is answered with an error, so that the pipeline f
 
 from __future__ import annotations
 
+import os
+import shlex
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,7 +65,7 @@ class WatchedWorkerHandler(worker_handlers.SubprocessSdkWorkerHandler):
         """Starts the process."""
         self.control_conn = _WatchedConnection(self.control_conn)
         self.worker = local_job_service.SubprocessSdkWorker(
-            self._worker_command_line, self.control_address, self.provision_info, self.worker_id
+            _with_same_modules(self._worker_command_line), self.control_address, self.provision_info, self.worker_id
         )
         self.worker_thread = threading.Thread(name="run_worker", target=self._run)
         self.worker_thread.start()
@@ -73,6 +76,15 @@ class WatchedWorkerHandler(worker_handlers.SubprocessSdkWorkerHandler):
         except RuntimeError as error:
             _LOST.append(str(error))
             self.control_conn.lose(str(error))
+
+
+def _with_same_modules(command: bytes) -> bytes:
+    """The shell command that starts a worker, with this process's search path for modules.
+
+    Functions travel by the name of their module, and a user's module may be known by its folder alone.
+    """
+    folders = [os.path.abspath(entry) for entry in sys.path if os.path.isdir(entry or os.curdir)]
+    return f"PYTHONPATH={shlex.quote(os.pathsep.join(folders))} ".encode() + command
 
 
 # What was said of workers that were lost, by any pipeline of this process.

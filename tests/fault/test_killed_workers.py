@@ -68,7 +68,7 @@ def _has_open(process: Path, path: str) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="the test finds the worker by its open files, in /proc")
-@pytest.mark.parametrize("kind", ["Evaluator"])
+@pytest.mark.parametrize("kind", ["Evaluator", "Transform"])
 def test_killed_in_the_middle_of_a_shard(kind: str, tmp_path: Path, project_root: Path) -> None:
     frame = flights_frame(2_000)
     examples = examples_of(tmp_path / "examples", all=[frame[start : start + 500] for start in range(0, 2_000, 500)])
