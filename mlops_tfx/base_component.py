@@ -192,7 +192,7 @@ class Component(Node):
     def __getstate__(self) -> dict[str, Any]:
         # A pickled component goes to a worker alone: the graph around it and its context stay here.
         state = dict(self.__dict__)
-        state.update(_inputs={}, _upstream=[], _context=None)
+        state.update(_inputs={}, _upstream=[], scopes=(), _context=None)
         state.pop("_outputs")
         return state
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from mlops_tfx.channel import BaseChannel, OutputChannel, OutputMap
+from mlops_tfx.scope import open_scopes
 
 N = TypeVar("N", bound="Node")
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
@@ -21,6 +22,7 @@ class Node:
         HEAVY_IMPORTS: slow modules that ``run()`` needs; the runner imports them ahead, while other nodes work.
         problems: what is wrong with how the node was made; reported by ``Pipeline`` together with everything else.
         made_at: file and line where the node was made.
+        scopes: the ``with`` blocks the node was made in, such as a condition or a loop, the outermost first.
         beam_pipeline_args: flags for the node's Beam pipelines, after those of the pipeline.
         enable_cache: whether a cached result may be reused; None follows the pipeline.
     """
@@ -35,6 +37,7 @@ class Node:
         self._outputs: OutputMap = OutputMap(default_id, {})
         self.problems: list[str] = []
         self.made_at = _caller()
+        self.scopes = open_scopes()
         self.beam_pipeline_args: tuple[str, ...] = ()
         self.enable_cache: bool | None = None
 
@@ -100,7 +103,8 @@ class Node:
     def upstream_nodes(self) -> list[Node]:
         """All nodes that must run before this one, without repetition."""
         producers = [node for channel in self._inputs.values() for node in channel.producers()]
-        return list(dict.fromkeys([*producers, *self._upstream]))
+        deciders = [node for scope in self.scopes for node in scope.producers()]
+        return list(dict.fromkeys([*producers, *deciders, *self._upstream]))
 
     def _set_outputs(self, types: Mapping[str, type[Any]]) -> None:
         channels = {key: OutputChannel(type_, self, key) for key, type_ in types.items()}
