@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from mlops_tfx.artifacts import Artifact
     from mlops_tfx.channel import Channel, union
     from mlops_tfx.component import Component
+    from mlops_tfx.control_flow import Cond
     from mlops_tfx.execution import LocalRunner
     from mlops_tfx.pipeline import Pipeline
+    from mlops_tfx.placeholders import RuntimeParameter
     from mlops_tfx.ports import Input, Inputs, OptionalInput, OptionalInputs, Output, Outputs
     from mlops_tfx.resolvers import (
         AllSpansStrategy,
@@ -35,6 +37,7 @@ __all__ = [
     "Artifact",
     "Channel",
     "Component",
+    "Cond",
     "Importer",
     "Input",
     "Inputs",
@@ -48,6 +51,7 @@ __all__ = [
     "Pipeline",
     "Resolver",
     "RollingRangeStrategy",
+    "RuntimeParameter",
     "SpanRangeStrategy",
     "StaticRangeStrategy",
     "union",
@@ -58,6 +62,7 @@ _HOMES = {
     "Artifact": "artifacts",
     "Channel": "channel",
     "Component": "component",
+    "Cond": "control_flow",
     "Importer": "resolvers",
     "Input": "ports",
     "Inputs": "ports",
@@ -71,6 +76,7 @@ _HOMES = {
     "Pipeline": "pipeline",
     "Resolver": "resolvers",
     "RollingRangeStrategy": "resolvers",
+    "RuntimeParameter": "placeholders",
     "SpanRangeStrategy": "resolvers",
     "StaticRangeStrategy": "resolvers",
     "union": "channel",

@@ -23,21 +23,25 @@ from __future__ import annotations
 
 import copy
 import inspect
+import json
 import sys
 import typing
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, get_args, get_origin
+from typing import Any, ClassVar, TypeVar, get_args, get_origin
 
 from typing_extensions import dataclass_transform
 
 from mlops_tfx.artifacts import Artifact
 from mlops_tfx.channel import BaseChannel, UnionChannel
-from mlops_tfx.errors import did_you_mean
+from mlops_tfx.errors import ConfigError, PlaceholderError, did_you_mean
 from mlops_tfx.node import Node
+from mlops_tfx.placeholders import contains_placeholder
 from mlops_tfx.ports import InputPort, OutputArtifacts, OutputPort, Port
 
 if typing.TYPE_CHECKING:
     from mlops_tfx.run_context import RunContext
+
+C = TypeVar("C", bound="Component")
 
 _MISSING = object()
 
@@ -67,12 +71,13 @@ class Component(Node):
         self._bound_outputs: Mapping[str, Artifact | OutputArtifacts[Any]] = {}
         self._context: RunContext | None = None
         self._parameters: dict[str, Any] = {}
+        self._unresolved: dict[str, Any] = {}
         values = self._by_name(args, kwargs)
         for name in self._FIELDS:
             self._take(name, values.get(name, _MISSING))
-        if not self.problems:
+        if not self.problems and not self._unresolved:
             self.problems.extend(self.check())
-        self._set_outputs({key: self.OUTPUTS[key].artifact_type for key in self._declared_output_keys()})
+        self._declare_outputs()
 
     # What a component may define -------------------------------------------------------------------------------
 
@@ -109,6 +114,22 @@ class Component(Node):
     def exec_properties(self) -> Mapping[str, Any]:
         return dict(self._parameters)
 
+    @property
+    def unresolved(self) -> Mapping[str, Any]:
+        return self._unresolved
+
+    def with_values(self: C, values: Mapping[str, Any]) -> C:
+        settled, problems = copy.copy(self), list[str]()
+        checked = {
+            name: self._checked(name, _from_text(self.PARAMETERS[name], value), problems)
+            for name, value in values.items()
+        }
+        settled.__dict__.update(checked, _parameters={**self._parameters, **checked}, _unresolved={})
+        problems = problems or list(settled.check())
+        if problems:
+            raise ConfigError("; ".join(problems))
+        return settled
+
     def bind(
         self,
         inputs: Mapping[str, Sequence[Artifact]],
@@ -124,11 +145,13 @@ class Component(Node):
         bound.__dict__.update(_bound_inputs=values, _bound_outputs=dict(outputs), _context=context)
         return bound
 
-    def _declared_output_keys(self) -> list[str]:
-        if self.problems:
-            return list(self.OUTPUTS)
-        chosen = set(self.output_keys())
-        return [key for key in self.OUTPUTS if key in chosen]
+    def _declare_outputs(self) -> None:
+        chosen = set(self.OUTPUTS)
+        try:
+            chosen = chosen if self.problems else set(self.output_keys())
+        except PlaceholderError as error:
+            self.problems.append(f"which outputs there are must be known when the pipeline is defined: {error}")
+        self._set_outputs({key: port.artifact_type for key, port in self.OUTPUTS.items() if key in chosen})
 
     def _by_name(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         names = self._FIELDS
@@ -155,16 +178,20 @@ class Component(Node):
                 self.problems.append(f"parameter {name!r} is required")
                 return
             self._parameters[name] = value
+        elif not contains_placeholder(value):
+            self._parameters[name] = self._checked(name, value, self.problems)
         else:
-            self._parameters[name] = self._checked(name, value)
+            self._parameters[name] = value
+        if contains_placeholder(self._parameters[name]):
+            self._unresolved[name] = self._parameters[name]
         object.__setattr__(self, name, self._parameters[name])
 
-    def _checked(self, name: str, value: Any) -> Any:
+    def _checked(self, name: str, value: Any, problems: list[str]) -> Any:
         from mlops_tfx.parameters import check_parameter
 
         value, problem = check_parameter(self.PARAMETERS[name], value)
         if problem:
-            self.problems.append(f"parameter {name!r}: {problem}")
+            problems.append(f"parameter {name!r}: {problem}")
         return value
 
     def set_port(self, port: InputPort[Any], value: Any) -> None:
@@ -198,7 +225,20 @@ class Component(Node):
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         self.__dict__.update(state)
-        self._set_outputs({key: self.OUTPUTS[key].artifact_type for key in self._declared_output_keys()})
+        self._declare_outputs()
+
+
+def _from_text(annotation: Any, value: Any) -> Any:
+    """The value of JSON text that is given where no text is declared, as TFX's runtime parameters for messages are."""
+    from mlops_tfx.parameters import check_parameter
+
+    if not isinstance(value, str) or check_parameter(annotation, value)[1] is None:
+        return value
+    try:
+        parsed = json.loads(value)
+    except ValueError:
+        return value
+    return parsed if isinstance(parsed, dict | list | bool) else value
 
 
 def _wiring_problem(port: InputPort[Any], value: Any) -> str | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mlops_tfx.artifacts import Artifact
 from mlops_tfx.errors import ConfigError, did_you_mean
+from mlops_tfx.placeholders import FutureArtifacts
 
 if TYPE_CHECKING:
     from mlops_tfx.node import Node
@@ -34,6 +35,10 @@ class BaseChannel(Generic[A]):
         for source in self.sources():
             if isinstance(source, OutputChannel):
                 yield source.producer
+
+    def future(self) -> FutureArtifacts:
+        """The artifacts that will be here, for conditions and parameters: ``channel.future()[0].value``."""
+        return FutureArtifacts(self)
 
 
 class OutputChannel(BaseChannel[A]):

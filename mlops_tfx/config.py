@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mlops_tfx.errors import ConfigError, did_you_mean
+from mlops_tfx.placeholders import contains_placeholder
 
 
 class Config(BaseModel):
@@ -21,10 +22,21 @@ class Config(BaseModel):
     ONEOFS: ClassVar[tuple[tuple[str, ...], ...]] = ()
 
     def __init__(self, **fields: Any) -> None:
+        if contains_placeholder(fields) and set(fields) <= set(type(self).model_fields):
+            self._take_unchecked(fields)
+            return
         try:
             super().__init__(**fields)
         except ValidationError as error:
             raise ConfigError(_explain(type(self), error)) from error
+
+    def _take_unchecked(self, fields: dict[str, Any]) -> None:
+        # Values follow when the node runs; the model is then made anew, and checked.
+        template = type(self).model_construct(**fields)
+        object.__setattr__(self, "__dict__", template.__dict__)
+        object.__setattr__(self, "__pydantic_fields_set__", template.__pydantic_fields_set__)
+        object.__setattr__(self, "__pydantic_extra__", None)
+        object.__setattr__(self, "__pydantic_private__", None)
 
     @model_validator(mode="after")
     def _one_of_each(self) -> Config:

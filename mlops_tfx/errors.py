@@ -3,6 +3,7 @@
     MlopsTfxError
     +-- WiringError            a pipeline cannot be built; lists every problem found (also a ValueError)
     +-- ConfigError            a configuration value is wrong (also a ValueError)
+    +-- PlaceholderError       a placeholder is used as if its value were known already (also a TypeError)
     +-- DataError              input data is wrong: names file and, where known, line and column
     +-- ArtifactError          an artifact lacks a file, split, property or type it should have
     +-- MetadataError          the metadata store cannot be opened, read or written
@@ -47,6 +48,10 @@ class WiringError(MlopsTfxError, ValueError):
 
 class ConfigError(MlopsTfxError, ValueError):
     """A configuration value is wrong."""
+
+
+class PlaceholderError(MlopsTfxError, TypeError):
+    """A placeholder is used as if its value were known already."""
 
 
 class DataError(MlopsTfxError):

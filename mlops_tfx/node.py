@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from mlops_tfx.channel import BaseChannel, OutputChannel, OutputMap
+from mlops_tfx.placeholders import Placeholder, contains_placeholder, placeholders_in
 from mlops_tfx.scope import open_scopes
 
 N = TypeVar("N", bound="Node")
@@ -38,7 +40,7 @@ class Node:
         self.problems: list[str] = []
         self.made_at = _caller()
         self.scopes = open_scopes()
-        self.beam_pipeline_args: tuple[str, ...] = ()
+        self.beam_pipeline_args: tuple[Any, ...] = ()
         self.enable_cache: bool | None = None
 
     @property
@@ -66,12 +68,32 @@ class Node:
         """Parameters by name."""
         return {}
 
+    @property
+    def unresolved(self) -> Mapping[str, Any]:
+        """Those attributes that hold placeholders, by name; the values follow when the node runs."""
+        return {name: value for name, value in self.exec_properties.items() if contains_placeholder(value)}
+
+    def placeholders(self) -> Iterator[Placeholder]:
+        """The placeholders in parameters and Beam flags."""
+        yield from placeholders_in(self.unresolved)
+        yield from placeholders_in(self.beam_pipeline_args)
+
+    def with_values(self: N, values: Mapping[str, Any]) -> N:
+        """Returns a copy whose ``unresolved`` are replaced by values.
+
+        Raises:
+            ConfigError: a value is not of the declared type, or the values do not go together.
+        """
+        settled = copy.copy(self)
+        settled.__dict__.update(values)
+        return settled
+
     def with_id(self: N, id: str) -> N:
         """Names the node and returns it."""
         self._id = id
         return self
 
-    def with_beam_pipeline_args(self: N, beam_pipeline_args: Sequence[str]) -> N:
+    def with_beam_pipeline_args(self: N, beam_pipeline_args: Sequence[str | Placeholder]) -> N:
         """Adds Beam flags for this node, after those of the pipeline, and returns the node."""
         self.beam_pipeline_args = (*self.beam_pipeline_args, *beam_pipeline_args)
         return self
@@ -103,8 +125,10 @@ class Node:
     def upstream_nodes(self) -> list[Node]:
         """All nodes that must run before this one, without repetition."""
         producers = [node for channel in self._inputs.values() for node in channel.producers()]
+        asked = [channel for placeholder in self.placeholders() for channel in placeholder.channels()]
+        givers = [node for channel in asked for node in channel.producers()]
         deciders = [node for scope in self.scopes for node in scope.producers()]
-        return list(dict.fromkeys([*producers, *deciders, *self._upstream]))
+        return list(dict.fromkeys([*producers, *givers, *deciders, *self._upstream]))
 
     def _set_outputs(self, types: Mapping[str, type[Any]]) -> None:
         channels = {key: OutputChannel(type_, self, key) for key, type_ in types.items()}

@@ -10,6 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from mlops_tfx.placeholders import Placeholder
+
 _STRICT = ConfigDict(strict=True, arbitrary_types_allowed=True)
 
 
@@ -54,6 +56,8 @@ def canonical_json(value: Any) -> str:
 
 def to_json(value: Any) -> Any:
     """Returns a parameter value as plain JSON data. A function becomes its dotted name, a proto its JSON."""
+    if isinstance(value, Placeholder):
+        return {"__placeholder__": repr(value)}
     if isinstance(value, enum.Enum):
         return to_json(value.value)
     if value is None or isinstance(value, bool | int | float | str):

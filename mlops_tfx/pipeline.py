@@ -219,7 +219,8 @@ def _node_to_dict(node: Node) -> dict[str, Any]:
         "outputs": {key: channel.type_name for key, channel in node.outputs.items()},
         "parameters": {key: to_json(value) for key, value in node.exec_properties.items()},
         "after": [upstream.id for upstream in node.upstream_nodes() if upstream not in from_inputs],
-        "beam_pipeline_args": list(node.beam_pipeline_args),
+        "beam_pipeline_args": [to_json(flag) for flag in node.beam_pipeline_args],
+        **({"scopes": [repr(scope) for scope in node.scopes]} if node.scopes else {}),
     }
 
 

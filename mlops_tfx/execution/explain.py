@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tfx.errors import MetadataError, did_you_mean
 from mlops_tfx.execution.cache import differences
+from mlops_tfx.execution.dynamic import SKIPPED
 from mlops_tfx.execution.task import INGREDIENTS
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Explanation:
     Attributes:
         node_id: the node.
         run_id: its latest run.
-        state: how its execution ended there: COMPLETE, CACHED or FAILED.
+        state: how its execution ended there: COMPLETE, CACHED, SKIPPED or FAILED.
         summary: one sentence.
         changes: ingredients that differ from the execution compared with.
         compared_with: run id of that execution, or "".
@@ -78,6 +79,8 @@ def explain(store: MetadataStore, pipeline_name: str, node_id: str) -> Explanati
 
 def _explain(latest: ExecutionRecord, before: ExecutionRecord | None, store: MetadataStore) -> Explanation:
     state = latest.state.name
+    if SKIPPED in latest.properties:
+        return Explanation(latest.node_id, latest.run_id, "SKIPPED", f"skipped: {latest.properties[SKIPPED]}")
     if state == "CACHED":
         summary = "reused: inputs, parameters, code and library versions are the same as before"
         return Explanation(latest.node_id, latest.run_id, state, summary, (), before.run_id if before else "")

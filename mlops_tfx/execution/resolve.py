@@ -24,29 +24,26 @@ def resolve_inputs(
     store: MetadataStore,
     pipeline_name: str,
 ) -> dict[str, list[Artifact]]:
-    """Returns the input artifacts of a node by input name.
+    """Returns the input artifacts of a node by input name; whether they suffice, `check_counts` says.
 
     Args:
         node: the node about to run.
         produced: outputs of the nodes that ran before, by node id.
         store: answers queries over earlier runs.
         pipeline_name: whose history is asked.
-
-    Raises:
-        ResolutionError: a required input has no artifact, or one that takes a single artifact has several.
     """
-    found = {
-        key: [
-            artifact for source in channel.sources() for artifact in _of_channel(source, produced, store, pipeline_name)
-        ]
-        for key, channel in node.inputs.items()
-    }
-    if isinstance(node, Component):
-        _check_counts(node, found)
-    return found
+    return {key: artifacts_of_channel(channel, produced, store, pipeline_name) for key, channel in node.inputs.items()}
 
 
-def _of_channel(
+def artifacts_of_channel(
+    channel: BaseChannel[Any], produced: Mapping[str, Artifacts], store: MetadataStore, pipeline_name: str
+) -> list[Artifact]:
+    """Returns the artifacts of one channel; arguments as for `resolve_inputs`."""
+    found = [_of_source(source, produced, store, pipeline_name) for source in channel.sources()]
+    return [artifact for artifacts in found for artifact in artifacts]
+
+
+def _of_source(
     channel: BaseChannel[Any],
     produced: Mapping[str, Artifacts],
     store: MetadataStore,
@@ -65,7 +62,8 @@ def _of_channel(
     raise ResolutionError(f"expected an output or a query, received a channel of class {type(channel).__name__}")
 
 
-def _check_counts(node: Component, found: Mapping[str, Sequence[Artifact]]) -> None:
+def check_counts(node: Component, found: Mapping[str, Sequence[Artifact]]) -> None:
+    """Raises ResolutionError if a required input has no artifact, or one that takes a single artifact has several."""
     for key, port in node.INPUTS.items():
         artifacts = found.get(key, ())
         channel = node.inputs.get(key)

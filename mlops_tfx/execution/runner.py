@@ -91,6 +91,7 @@ class LocalRunner:
                     gc.collect()
         if failures:
             skipped = [report.node_id for report in reports if report.state is NodeState.SKIPPED]
+            skipped = [node_id for node_id in skipped if node_id not in run.skipped]
             raise PipelineFailedError(failures, skipped) from failures[0]
         return RunResult(pipeline.pipeline_name, run.run_id, reports, dict(run.produced))
 
@@ -143,15 +144,17 @@ class _Schedule:
         """Starts a node that is ready, or skips one that cannot run any more."""
         if node.id in self._reports or node.id in self._running:
             return
-        states = [self._reports[up.id].state if up.id in self._reports else None for up in node.upstream_nodes()]
-        if any(state in (NodeState.FAILED, NodeState.SKIPPED) for state in states):
-            blocked = [up.id for up in node.upstream_nodes() if self._blocks(up.id)]
+        upstream = [up.id for up in node.upstream_nodes()]
+        blocked = [node_id for node_id in upstream if self._blocks(node_id)]
+        if blocked:
             self._end(NodeReport(node.id, NodeState.SKIPPED, message=f"depends on {', '.join(blocked)}"))
-        elif all(state in _DONE for state in states) and len(self._running) < self._max_parallel:
+        elif all(node_id in self._reports for node_id in upstream) and len(self._running) < self._max_parallel:
             self._start(node)
 
     def _blocks(self, node_id: str) -> bool:
-        return node_id in self._reports and self._reports[node_id].state not in _DONE
+        # What a condition skipped blocks nothing: each node decides by itself whether it can do without.
+        ended = node_id in self._reports and node_id not in self._run.skipped
+        return ended and self._reports[node_id].state not in _DONE
 
     def _start(self, node: Node) -> None:
         self._running.add(node.id)
@@ -166,8 +169,10 @@ class _Schedule:
             report = NodeReport(node.id, NodeState.FAILED, 0, time.monotonic() - started, message)
             self._ended.put((report, error))
             return
-        self._run.produced[node.id] = outcome.outputs
-        self._ended.put((NodeReport(node.id, outcome.state, outcome.rows, time.monotonic() - started), None))
+        if outcome.state is not NodeState.SKIPPED:
+            self._run.produced[node.id] = outcome.outputs
+        seconds = time.monotonic() - started
+        self._ended.put((NodeReport(node.id, outcome.state, outcome.rows, seconds, outcome.message), None))
 
     def _take(self, report: NodeReport, error: BaseException | None) -> None:
         self._running.discard(report.node_id)

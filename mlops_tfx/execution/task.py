@@ -26,16 +26,18 @@ from typing import TYPE_CHECKING, Any
 from mlops_tfx import filesystem
 from mlops_tfx.component import Component, RunContext
 from mlops_tfx.errors import MlopsTfxError, NodeFailedError
-from mlops_tfx.execution import cache, owner, system_nodes
+from mlops_tfx.execution import cache, dynamic, owner, system_nodes
 from mlops_tfx.execution.beam import beam_pipeline, on_other_machines
 from mlops_tfx.execution.heavy_imports import import_heavy
 from mlops_tfx.execution.observer import NodeState, Observer, Step
-from mlops_tfx.execution.resolve import Artifacts, resolve_inputs
+from mlops_tfx.execution.resolve import Artifacts, artifacts_of_channel, check_counts, resolve_inputs
 from mlops_tfx.execution.staging import Staging, inputs_here
 from mlops_tfx.metadata import ExecutionState, NodeIdentity
 from mlops_tfx.parameters import to_json
 
 if TYPE_CHECKING:
+    from mlops_tfx.artifacts import Artifact
+    from mlops_tfx.channel import BaseChannel
     from mlops_tfx.metadata import MetadataStore
     from mlops_tfx.node import Node
     from mlops_tfx.pipeline import Pipeline
@@ -52,7 +54,9 @@ class Run:
         run_id: names the run in the store.
         store: the metadata store.
         observer: hears about every step.
+        parameters: values of runtime parameters by name.
         produced: output artifacts of the nodes that have ended, by node id and output name.
+        skipped: why nodes were skipped, by node id: a condition was false, or they need what was skipped.
         before_work: called when a node turns out to need running; a run in which all is cached never calls it.
     """
 
@@ -60,21 +64,28 @@ class Run:
     run_id: str
     store: MetadataStore
     observer: Observer
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     produced: dict[str, Artifacts] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
     before_work: Callable[[], None] = lambda: None
 
     def identity(self, node: Node) -> NodeIdentity:
         """How the store knows a node of this run."""
         return NodeIdentity(self.pipeline.pipeline_name, self.run_id, node.id, node.type_name, node.BASE_TYPE)
 
+    def artifacts_of(self, channel: BaseChannel[Any]) -> list[Artifact]:
+        """The artifacts that a channel has by now."""
+        return artifacts_of_channel(channel, self.produced, self.store, self.pipeline.pipeline_name)
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a node ended well: COMPLETE or CACHED, its outputs, and the rows it reported."""
+    """How a node ended well: COMPLETE, CACHED or SKIPPED (and why), its outputs, and the rows it reported."""
 
     state: NodeState
     outputs: Artifacts
     rows: int = 0
+    message: str = ""
 
 
 def run_node(node: Node, run: Run) -> Outcome:
@@ -87,6 +98,13 @@ def run_node(node: Node, run: Run) -> Outcome:
     run.observer.node_started(node.id)
     try:
         inputs = resolve_inputs(node, run.produced, run.store, run.pipeline.pipeline_name)
+        reason = dynamic.reason_to_skip(node, inputs, run)
+        seen = dynamic.implicit_inputs(node, run)
+        if reason is not None:
+            return _skip(node, run, reason, seen)
+        node = dynamic.settled(node, inputs, run)
+        if isinstance(node, Component):
+            check_counts(node, inputs)
         run.observer.step_done(node.id, Step.RESOLVE)
         if not isinstance(node, Component):
             return Outcome(*system_nodes.run_system_node(node, inputs, run.identity(node), run.store))
@@ -102,16 +120,24 @@ def run_node(node: Node, run: Run) -> Outcome:
     if cached is not None:
         run.store.publish(
             run.identity(node),
-            inputs=inputs,
+            inputs={**inputs, **seen},
             outputs=cached,
             properties=properties,
             cache_key=key,
             state=ExecutionState.CACHED,
         )
         return Outcome(NodeState.CACHED, cached)
-    execution_id = _begin(node, run, inputs, properties, key)
+    execution_id = _begin(node, run, {**inputs, **seen}, properties, key)
     run.observer.step_done(node.id, Step.BEGIN)
     return _execute(node, run, inputs, execution_id, ingredients)
+
+
+def _skip(node: Node, run: Run, reason: str, seen: Artifacts) -> Outcome:
+    properties = {dynamic.SKIPPED: reason}
+    state = ExecutionState.CANCELED
+    run.store.publish(run.identity(node), inputs=seen, outputs={}, properties=properties, state=state)
+    run.skipped[node.id] = reason
+    return Outcome(NodeState.SKIPPED, {}, message=reason)
 
 
 def _begin(node: Node, run: Run, inputs: Artifacts, properties: Mapping[str, Any], key: str | None) -> int:
@@ -164,9 +190,7 @@ def _withdraw(staging: Staging, node: Node, run: Run) -> None:
         run.observer.logged(node.id, f"what it wrote could not be removed: {error}")
 
 
-def _context(
-    node: Component, run: Run, staging: Staging, rows: _Rows, ingredients: Mapping[str, str]
-) -> RunContext:
+def _context(node: Component, run: Run, staging: Staging, rows: _Rows, ingredients: Mapping[str, str]) -> RunContext:
     beam_args = (*run.pipeline.beam_pipeline_args, *node.beam_pipeline_args)
     return RunContext(
         pipeline_name=run.pipeline.pipeline_name,

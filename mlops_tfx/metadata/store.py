@@ -131,12 +131,13 @@ class MetadataStore:
     ) -> int:
         """Records an execution that is done already, in one transaction, and returns its id.
 
-        For cached results (``state=CACHED``), importers, and resolvers (``internal_output=True``). Outputs that are in
+        For cached results (``state=CACHED``), importers, resolvers (``internal_output=True``), and nodes that a
+        condition skipped (``state=CANCELED``, no outputs). Outputs that are in
         the store are only linked; new ones become LIVE and get their ids.
         """
         from ml_metadata.proto import metadata_store_pb2 as pb
 
-        _check_state(state, _DONE)
+        _check_state(state, (*_DONE, ExecutionState.CANCELED))
         row = self._new_execution(node, properties, state)
         contexts = self._contexts.of_node(node, cache_key)
         kind = pb.Event.INTERNAL_OUTPUT if internal_output else pb.Event.OUTPUT

@@ -1,0 +1,122 @@
+"""What is only known when a node runs: its conditions, and parameters made of what other nodes wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mlops_tfx.artifacts import Artifact
+from mlops_tfx.channel import BaseChannel, Channel, OutputChannel
+from mlops_tfx.component import Component
+from mlops_tfx.control_flow import Cond
+from mlops_tfx.errors import ConfigError, ResolutionError
+from mlops_tfx.placeholders import Known, resolve
+
+if TYPE_CHECKING:
+    from mlops_tfx.execution.task import Run
+    from mlops_tfx.node import Node
+
+SKIPPED = "skipped_because"
+"""The custom property of an execution that says why its node was skipped."""
+
+Artifacts = Mapping[str, Sequence[Artifact]]
+
+
+def known_to(node: Node, inputs: Artifacts, run: Run) -> Known:
+    """Returns what placeholders of a node may ask for before it begins."""
+    return Known(
+        channels=run.artifacts_of,
+        inputs=inputs,
+        exec_properties={key: value for key, value in node.exec_properties.items() if key not in node.unresolved},
+        parameters=run.parameters,
+        invocation={
+            "pipeline_run_id": run.run_id,
+            "top_level_pipeline_run_id": run.run_id,
+            "pipeline_info": {"id": run.pipeline.pipeline_name},
+            "pipeline_node": {"node_info": {"id": node.id, "type": {"name": node.type_name}}},
+        },
+    )
+
+
+def reason_to_skip(node: Node, inputs: Artifacts, run: Run) -> str | None:
+    """Returns why a node is not to run: a condition is false, or what it needs was skipped; else None.
+
+    Raises:
+        ResolutionError: a condition cannot be decided.
+    """
+    for predicate in [scope.predicate for scope in node.scopes if isinstance(scope, Cond)]:
+        skipped = _skipped(predicate.channels(), run)
+        if skipped:
+            return f"its condition {predicate!r} needs {skipped}, which was skipped"
+        if not predicate.resolve(known_to(node, inputs, run)):
+            return f"its condition is false: {predicate!r}"
+    asked = [channel for placeholder in node.placeholders() for channel in placeholder.channels()]
+    skipped = _skipped(asked, run)
+    if skipped:
+        return f"its parameters need {skipped}, which was skipped"
+    return _missing_input(node, inputs, run)
+
+
+def _missing_input(node: Node, inputs: Artifacts, run: Run) -> str | None:
+    lost = {key: skipped for key, channel in node.inputs.items() if (skipped := _skipped([channel], run))}
+    if isinstance(node, Component):
+        lost = {key: skipped for key, skipped in lost.items() if not node.INPUTS[key].optional}
+    elif any(inputs.values()):
+        # A resolver chooses among what there is.
+        return None
+    return next((f"its input {key!r} needs {skipped}, which was skipped" for key, skipped in lost.items()), None)
+
+
+def _skipped(channels: Iterator[BaseChannel[Any]] | Sequence[BaseChannel[Any]], run: Run) -> str:
+    """The first producer that was skipped, for channels without any artifact."""
+    for channel in channels:
+        producers = [node.id for node in channel.producers() if node.id in run.skipped]
+        if producers and not run.artifacts_of(channel):
+            return producers[0]
+    return ""
+
+
+def implicit_inputs(node: Node, run: Run) -> dict[str, list[Artifact]]:
+    """Returns the artifacts that conditions and parameters look at, under TFX's keys ``_<producer>.<output>``."""
+    predicates = [scope.predicate for scope in node.scopes if isinstance(scope, Cond)]
+    asked = [channel for placeholder in [*predicates, *node.placeholders()] for channel in placeholder.channels()]
+    sources = [source for channel in asked for source in channel.sources()]
+    return {_key(source): list(run.artifacts_of(source)) for source in sources}
+
+
+def _key(channel: BaseChannel[Any]) -> str:
+    if isinstance(channel, OutputChannel):
+        return f"_{channel.producer.id}.{channel.output_key}"
+    if isinstance(channel, Channel) and channel.producer_component_id and channel.output_key:
+        return f"_{channel.producer_component_id}.{channel.output_key}"
+    return f"_{channel.type_name}"
+
+
+def settled(node: Node, inputs: Artifacts, run: Run) -> Node:
+    """Returns the node with values in place of placeholders.
+
+    Raises:
+        ResolutionError: values cannot be had, or are not of the declared type; lists them all.
+    """
+    if not any(True for _ in node.placeholders()):
+        return node
+    known = known_to(node, inputs, run)
+    values: dict[str, Any] = {}
+    problems = []
+    for name, template in {**node.unresolved, _FLAGS: node.beam_pipeline_args}.items():
+        try:
+            values[name] = resolve(template, known)
+        except (ResolutionError, ConfigError) as error:
+            problems.append(f"parameter {name!r}: {error}")
+    if problems:
+        raise ResolutionError("; ".join(problems))
+    flags = tuple(str(flag) for flag in values.pop(_FLAGS))
+    try:
+        made = node.with_values(values)
+    except ConfigError as error:
+        raise ResolutionError(str(error)) from error
+    made.beam_pipeline_args = flags
+    return made
+
+
+_FLAGS = "beam_pipeline_args"
