@@ -2,11 +2,7 @@
 
 component.py    the component
 requests.py     what is wrong with the parameters, before any work
-columns.py      predictions as Arrow columns
-log_messages.py predictions as PredictionLogs, column by column
-messages.py     protobuf messages of many rows at once
-work.py         one shard from reading to writing; threads of this process
-beam_mode.py    the same on a Beam runner
+beam_mode.py    the work of mlops_tfx.inference.bulk on a Beam runner
 """
 
 from mlops_tfx.components.bulk_inferrer.component import BulkInferrer

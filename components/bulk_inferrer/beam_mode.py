@@ -9,7 +9,7 @@ import apache_beam as beam
 from apache_beam.utils.shared import Shared
 
 if TYPE_CHECKING:
-    from mlops_tfx.components.bulk_inferrer.work import Job, Piece
+    from mlops_tfx.inference.bulk import Job, Piece
 
 
 class _Infer(beam.DoFn):

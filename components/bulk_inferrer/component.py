@@ -14,7 +14,7 @@ from mlops_tfx.config import DataSpec, ModelSpec, OutputExampleSpec
 from mlops_tfx.errors import ArtifactError, ConfigError, DataError, did_you_mean
 
 if TYPE_CHECKING:
-    from mlops_tfx.components.bulk_inferrer.work import Job, Piece
+    from mlops_tfx.inference.bulk import Job, Piece
 
 _LOGS, _EXAMPLES = "prediction_logs", "examples"
 
@@ -94,7 +94,7 @@ class BulkInferrer(Component):
 
     def _pieces(self, folder: str) -> dict[str, list[Piece]]:
         """The shards of every split, with folders for their results."""
-        from mlops_tfx.components.bulk_inferrer.work import Piece
+        from mlops_tfx.inference.bulk import Piece
         from mlops_tfx.io import examples as examples_io
 
         payload = examples_io.payload_of(self.examples)
@@ -126,7 +126,7 @@ class BulkInferrer(Component):
         return [split for split in known if not wanted or split in wanted]
 
     def _job(self) -> Job:
-        from mlops_tfx.components.bulk_inferrer.work import Job
+        from mlops_tfx.inference.bulk import Job
         from mlops_tfx.io import examples as examples_io
 
         spec = self.model_spec or ModelSpec()
@@ -145,11 +145,11 @@ class BulkInferrer(Component):
         )
 
     def _infer(self, job: Job, pieces: list[Piece]) -> None:
-        from mlops_tfx.components.bulk_inferrer import work
         from mlops_tfx.execution.beam import names_a_runner
+        from mlops_tfx.inference import bulk
 
         if not names_a_runner(self.context.beam_pipeline_args):
-            work.infer_here(job, pieces)
+            bulk.infer_here(job, pieces)
             return
         from mlops_tfx.components.bulk_inferrer import beam_mode
 
@@ -158,22 +158,22 @@ class BulkInferrer(Component):
         beam_mode.release_model()
 
     def _finish(self, job: Job, groups: dict[str, list[Piece]], output: InferenceResult | Examples) -> None:
-        from mlops_tfx.components.bulk_inferrer import work
+        from mlops_tfx.inference import bulk
         from mlops_tfx.io.examples import PAYLOADS_BY_FORMAT
 
         pieces = [piece for group in groups.values() for piece in group]
-        rows, features = work.read_results(job, pieces)
+        rows, features = bulk.read_results(job, pieces)
         for name in job.keep or ():
             if sum(rows) and name not in features:
                 raise ConfigError(f"keep_features: no row has a feature {name!r}{did_you_mean(name, features)}")
         output.custom_properties["rows"] = sum(rows)
         self.context.report_rows(sum(rows))
         if not isinstance(output, Examples):
-            work.publish(job, pieces, output.uri)
+            bulk.publish(job, pieces, output.uri)
             return
         output.splits = list(groups)
         for split, group in groups.items():
-            work.publish(job, group, os.path.join(output.uri, f"Split-{split}"))
+            bulk.publish(job, group, os.path.join(output.uri, f"Split-{split}"))
         if len(self.examples) == 1:
             output.properties.update({k: v for k, v in self.examples[0].properties.items() if k != "split_names"})
         output.custom_properties["payload_format"] = PAYLOADS_BY_FORMAT[job.file_format]

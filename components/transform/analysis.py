@@ -16,7 +16,6 @@ from tensorflow_transform.beam import analyzer_cache
 from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io
 
 from mlops_tfx import filesystem
-from mlops_tfx.components.transform import tensors
 from mlops_tfx.components.transform.cache_files import write_cache
 from mlops_tfx.components.transform.datasets import (
     Dataset,
@@ -30,6 +29,7 @@ from mlops_tfx.components.transform.datasets import (
 from mlops_tfx.components.transform.reading import ReadDataset
 from mlops_tfx.errors import DataError, UserCodeError
 from mlops_tfx.io.examples import read_batches
+from mlops_tfx.transformation import tensors
 
 if TYPE_CHECKING:
     from mlops_tfx.statistics.settings import Settings

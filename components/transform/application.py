@@ -14,11 +14,11 @@ import pyarrow as pa
 from apache_beam.utils.shared import Shared
 
 from mlops_tfx import filesystem
-from mlops_tfx.components.transform.saved_graph import SavedGraph
 from mlops_tfx.components.transform.tallies import Tallying
 from mlops_tfx.errors import DataError
 from mlops_tfx.io.examples import ExamplesWriter, Shard, list_shards
 from mlops_tfx.statistics.compute import Computation
+from mlops_tfx.transformation.saved_graph import SavedGraph
 
 if TYPE_CHECKING:
     from mlops_tfx.artifacts import Examples

@@ -13,12 +13,12 @@ import tensorflow_transform as tft
 from tensorflow_transform.beam import analyzer_cache
 
 from mlops_tfx import filesystem
-from mlops_tfx.components.transform import tensors
 from mlops_tfx.components.transform.tallies import read_tallies
 from mlops_tfx.errors import DataError
 from mlops_tfx.io.examples import Shard, list_shards
 from mlops_tfx.io.row_counts import check_rows_read
 from mlops_tfx.statistics import partial_state
+from mlops_tfx.transformation import tensors
 
 if TYPE_CHECKING:
     from mlops_tfx.artifacts import Examples

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import apache_beam as beam
 import pyarrow as pa
 
-from mlops_tfx.components.transform import tensors
-from mlops_tfx.components.transform.raw_batches import RawBatches
 from mlops_tfx.components.transform.tallies import Tallying
 from mlops_tfx.io.ahead import ahead
 from mlops_tfx.io.examples import Shard, read_shard
 from mlops_tfx.statistics.compute import Computation
+from mlops_tfx.transformation import tensors
+from mlops_tfx.transformation.raw_batches import RawBatches
 
 if TYPE_CHECKING:
     from mlops_tfx.components.transform.datasets import Dataset

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mlops_tfx.components.transform.analysis import Cache
     from mlops_tfx.components.transform.datasets import Reading
     from mlops_tfx.components.transform.preprocessing import PreprocessingFn
-    from mlops_tfx.components.transform.tensors import FunctionShape
+    from mlops_tfx.transformation.tensors import FunctionShape
 
 _STATISTICS_OUTPUTS = frozenset(
     {
@@ -128,11 +128,11 @@ class Transform(Component):
 
     def run(self) -> None:
         """Analyzes, then transforms."""
-        from mlops_tfx.components.transform import tensors
         from mlops_tfx.components.transform.preprocessing import PreprocessingFn
         from mlops_tfx.execution.user_code import load_function
         from mlops_tfx.io import protos
         from mlops_tfx.io.examples import file_format_of, payload_of
+        from mlops_tfx.transformation import tensors
 
         splits = resolve_splits(self.examples, self.splits_config)
         file_format = file_format_of(self.examples)
@@ -254,7 +254,7 @@ class Transform(Component):
 
     def _post_options(self) -> Any:
         from mlops_tfx.components.transform import statistics
-        from mlops_tfx.components.transform.saved_graph import transformed_schema, vocabulary_files
+        from mlops_tfx.transformation.saved_graph import transformed_schema, vocabulary_files
 
         graph = self.transform_graph.uri
         schema, vocabularies = transformed_schema(graph), vocabulary_files(graph)

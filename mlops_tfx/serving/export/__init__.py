@@ -6,6 +6,9 @@ The SavedModel has three signatures:
     serving_raw         one input per raw feature, ``[rows]``, ``[rows, 1]`` or, multi-valued, ``[rows, values]``
     transform_features  ``examples`` -> the transformed features, the label among them where one is named
 
+and, as no signature, the function ``predict_transformed`` from transformed features to the outputs: what was trained,
+against which SkewValidator holds the signatures.
+
 What a raw value means is decided once, by the raw schema in the transform output, for all three. TensorFlow is
 imported when a model is exported, not when this module is.
 """
@@ -25,8 +28,9 @@ if TYPE_CHECKING:
 SERVING_DEFAULT = "serving_default"
 SERVING_RAW = "serving_raw"
 TRANSFORM_FEATURES = "transform_features"
+PREDICT_TRANSFORMED = "predict_transformed"
 
-__all__ = ["SERVING_DEFAULT", "SERVING_RAW", "TRANSFORM_FEATURES", "export_model"]
+__all__ = ["PREDICT_TRANSFORMED", "SERVING_DEFAULT", "SERVING_RAW", "TRANSFORM_FEATURES", "export_model"]
 
 
 def export_model(

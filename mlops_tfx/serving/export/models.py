@@ -115,6 +115,11 @@ class TracedModel:
                 self.used.append(name)
         self.variables = tuple(function.graph.variables)
 
+    @property
+    def used_specs(self) -> dict[str, Any]:
+        """Used feature -> its tf.TypeSpec."""
+        return {name: self._specs[name] for name in self.used}
+
     def __call__(self, features: Mapping[str, Any]) -> Any:
         """Returns what the model returns for ``features``, which need to have the used ones only."""
         values = {name: features[name] if name in features else _unused(spec) for name, spec in self._specs.items()}

@@ -63,7 +63,9 @@ def write_saved_model(request: ExportRequest, destination: str | os.PathLike[str
     module.variables_of_model = list(model.variables)
     models.check_finite(module.variables_of_model)
     plan = _plan(request, spec, hidden, frozenset().union(*(transform.sources[name] for name in model.used)))
-    predict = _trace_predict(request, plan, transform, model, _read_vocabulary(request.class_vocabulary, output))
+    vocabulary = _read_vocabulary(request.class_vocabulary, output)
+    module.predict_transformed = _trace_transformed(request, model, vocabulary)
+    predict = _trace_predict(plan, transform, module.predict_transformed, model.used)
     signatures = {
         SERVING_DEFAULT: _serving_default(plan, predict),
         TRANSFORM_FEATURES: _transform_features(plan, transform),
@@ -127,19 +129,30 @@ def _read_vocabulary(vocabulary: Any, output: Any) -> tuple[bytes, ...]:
     return tuple(output.vocabulary_by_name(vocabulary))
 
 
+def _trace_transformed(request: ExportRequest, model: models.TracedModel, vocabulary: tuple[bytes, ...]) -> Any:
+    """Returns the function from the transformed features that the model uses to named outputs.
+
+    It is no signature. The SavedModel has it so that what was trained can be asked without the transform graph.
+    """
+
+    def predict_transformed(features: dict[str, Any]) -> dict[str, Any]:
+        named = outputs.name_outputs(model(features), request.output_names, bool(vocabulary))
+        return outputs.add_classes(named, vocabulary) if vocabulary else named
+
+    plain = tf.autograph.experimental.do_not_convert(predict_transformed)
+    function = tf.function(plain, autograph=False, input_signature=[model.used_specs])
+    function.get_concrete_function()
+    return function
+
+
 def _trace_predict(
-    request: ExportRequest,
-    plan: Plan,
-    transform: transforms.Transform,
-    model: models.TracedModel,
-    vocabulary: tuple[bytes, ...],
+    plan: Plan, transform: transforms.Transform, predict_transformed: Any, used: Collection[str]
 ) -> Any:
     """Returns the concrete function from parsed raw features to named outputs."""
 
     def predict(features: dict[str, Any]) -> dict[str, Any]:
-        result = model(transform(raw_inputs.widen_empty(features)))
-        named = outputs.name_outputs(result, request.output_names, bool(vocabulary))
-        return outputs.add_classes(named, vocabulary) if vocabulary else named
+        transformed = transform(raw_inputs.widen_empty(features))
+        return dict(predict_transformed({name: transformed[name] for name in used}))
 
     signature = {name: transforms.parsed_spec(plan.spec[name]) for name in sorted(plan.needed)}
     plain = tf.autograph.experimental.do_not_convert(predict)

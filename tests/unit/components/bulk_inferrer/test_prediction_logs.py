@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_tfx.artifacts import InferenceResult, Model
-from mlops_tfx.components.bulk_inferrer import messages
 from mlops_tfx.config import DataSpec, ModelSpec
 from mlops_tfx.execution.beam import beam_pipeline
+from mlops_tfx.inference import messages
 from mlops_tfx.io import examples as examples_io
 from tests.unit.components.bulk_inferrer.cases import LABELS, infer, logs_of, predicted, write_examples, xs
 

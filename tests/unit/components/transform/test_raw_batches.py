@@ -10,9 +10,9 @@ from google.protobuf import text_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_tfx.components.transform import tensors
-from mlops_tfx.components.transform.raw_batches import RawBatches
 from mlops_tfx.errors import DataError
+from mlops_tfx.transformation import tensors
+from mlops_tfx.transformation.raw_batches import RawBatches
 
 FEATURES = """
 feature { name: "v" type: INT } feature { name: "outer" type: INT } feature { name: "inner" type: INT }

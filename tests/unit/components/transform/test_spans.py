@@ -15,13 +15,14 @@ import tensorflow_transform as tft
 
 from mlops_tfx.artifacts import Artifact, Examples, Schema, TransformCache
 from mlops_tfx.channel import Channel
-from mlops_tfx.components.transform import Transform, tensors
+from mlops_tfx.components.transform import Transform
 from mlops_tfx.components.transform.datasets import cached_datasets_limit, code_digest
 from mlops_tfx.execution.runner import LocalRunner
 from mlops_tfx.execution.testing import run_component
 from mlops_tfx.io.protos import read_schema, read_statistics
 from mlops_tfx.pipeline import Pipeline
 from mlops_tfx.resolvers import Importer, LatestArtifactStrategy, Resolver
+from mlops_tfx.transformation import tensors
 from tests.unit.components.transform.cases import examples_of, flights_frame, read_frame, write_schema
 
 FLIGHTS = flights_frame(1500)

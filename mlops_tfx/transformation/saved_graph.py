@@ -13,12 +13,12 @@ from tensorflow_transform import impl_helper
 from tfx_bsl.tfxio.tensor_adapter import TensorAdapter
 
 from mlops_tfx import filesystem
-from mlops_tfx.components.transform import tensors
-from mlops_tfx.components.transform.materialize import Flattener
-from mlops_tfx.components.transform.raw_batches import RawBatches
 from mlops_tfx.errors import UserCodeError
 from mlops_tfx.io.ahead import ahead
 from mlops_tfx.io.examples import Shard, read_shard
+from mlops_tfx.transformation import tensors
+from mlops_tfx.transformation.flattening import Flattener
+from mlops_tfx.transformation.raw_batches import RawBatches
 
 if TYPE_CHECKING:
     import pyarrow as pa

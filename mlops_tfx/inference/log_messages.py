@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
-from mlops_tfx.components.bulk_inferrer import messages
-from mlops_tfx.components.bulk_inferrer.messages import NOTHING, Messages, constant, field, text, values
 from mlops_tfx.errors import DataError
+from mlops_tfx.inference import messages
 from mlops_tfx.inference.features import feeds_of
+from mlops_tfx.inference.messages import NOTHING, Messages, constant, field, text, values
 from mlops_tfx.inference.signatures import CLASSES, CLASSIFY, PREDICT, REGRESS, SCORES, VALUE
 from mlops_tfx.io import wire
 

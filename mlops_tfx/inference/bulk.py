@@ -9,10 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from mlops_tfx import filesystem
-from mlops_tfx.components.bulk_inferrer import columns, log_messages
 from mlops_tfx.config import OutputExampleSpec
 from mlops_tfx.errors import DataError
-from mlops_tfx.inference import batches
+from mlops_tfx.inference import batches, columns, log_messages
 from mlops_tfx.inference.loaded_model import LoadedModel
 from mlops_tfx.io import shard_folder, tfrecord
 from mlops_tfx.io.ahead import ahead

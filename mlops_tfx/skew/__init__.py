@@ -1,0 +1,1 @@
+"""Whether served answers are those of training."""
