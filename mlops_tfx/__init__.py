@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mlops_tfx.component import Component
     from mlops_tfx.control_flow import Cond
     from mlops_tfx.execution import LocalRunner
+    from mlops_tfx.node_options import NodeExecutionOptions, TriggerStrategy
     from mlops_tfx.pipeline import Pipeline
     from mlops_tfx.placeholders import RuntimeParameter
     from mlops_tfx.ports import Input, Inputs, OptionalInput, OptionalInputs, Output, Outputs
@@ -44,6 +45,7 @@ __all__ = [
     "LatestArtifactStrategy",
     "LatestBlessedModelStrategy",
     "LocalRunner",
+    "NodeExecutionOptions",
     "OptionalInput",
     "OptionalInputs",
     "Output",
@@ -54,6 +56,7 @@ __all__ = [
     "RuntimeParameter",
     "SpanRangeStrategy",
     "StaticRangeStrategy",
+    "TriggerStrategy",
     "union",
 ]
 
@@ -69,6 +72,7 @@ _HOMES = {
     "LatestArtifactStrategy": "resolvers",
     "LatestBlessedModelStrategy": "resolvers",
     "LocalRunner": "execution",
+    "NodeExecutionOptions": "node_options",
     "OptionalInput": "ports",
     "OptionalInputs": "ports",
     "Output": "ports",
@@ -79,6 +83,7 @@ _HOMES = {
     "RuntimeParameter": "placeholders",
     "SpanRangeStrategy": "resolvers",
     "StaticRangeStrategy": "resolvers",
+    "TriggerStrategy": "node_options",
     "union": "channel",
 }
 

@@ -57,6 +57,7 @@ class Component(Node):
     INPUTS: ClassVar[Mapping[str, InputPort[Any]]] = {}
     OUTPUTS: ClassVar[Mapping[str, OutputPort[Any]]] = {}
     PARAMETERS: ClassVar[Mapping[str, Any]] = {}
+    TAKES_TIMEOUT: ClassVar[bool] = True
     _FIELDS: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, first: Sequence[str] = (), **kwargs: Any) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from mlops_tfx.channel import BaseChannel, OutputChannel, OutputMap
+from mlops_tfx.node_options import NodeExecutionOptions
 from mlops_tfx.placeholders import Placeholder, contains_placeholder, placeholders_in
 from mlops_tfx.scope import open_scopes
 
@@ -22,15 +23,18 @@ class Node:
     Attributes:
         BASE_TYPE: ML Metadata's system type of the executions ("Train", "Transform", "Process", "Evaluate", "Deploy").
         HEAVY_IMPORTS: slow modules that ``run()`` needs; the runner imports them ahead, while other nodes work.
+        TAKES_TIMEOUT: whether ``execution_timeout_sec`` makes sense: whether it runs code that could hang.
         problems: what is wrong with how the node was made; reported by ``Pipeline`` together with everything else.
         made_at: file and line where the node was made.
         scopes: the ``with`` blocks the node was made in, such as a condition or a loop, the outermost first.
         beam_pipeline_args: flags for the node's Beam pipelines, after those of the pipeline.
         enable_cache: whether a cached result may be reused; None follows the pipeline.
+        node_execution_options: when the node starts, how often it is tried, for how long.
     """
 
     BASE_TYPE: ClassVar[str | None] = None
     HEAVY_IMPORTS: ClassVar[tuple[str, ...]] = ()
+    TAKES_TIMEOUT: ClassVar[bool] = False
 
     def __init__(self, default_id: str) -> None:
         self._id = default_id
@@ -42,6 +46,7 @@ class Node:
         self.scopes = open_scopes()
         self.beam_pipeline_args: tuple[Any, ...] = ()
         self.enable_cache: bool | None = None
+        self.node_execution_options = NodeExecutionOptions()
 
     @property
     def id(self) -> str:
@@ -101,6 +106,11 @@ class Node:
     def with_cache(self: N, enable_cache: bool) -> N:
         """Switches the cache on or off for this node alone, and returns the node."""
         self.enable_cache = enable_cache
+        return self
+
+    def with_node_execution_options(self: N, node_execution_options: NodeExecutionOptions) -> N:
+        """Sets when the node starts, how often it is tried and for how long, and returns the node."""
+        self.node_execution_options = copy.copy(node_execution_options)
         return self
 
     def add_upstream_node(self, node: Node) -> None:

@@ -13,6 +13,7 @@ from mlops_tfx.channel import BaseChannel, Channel, OutputChannel
 from mlops_tfx.connection import ConnectionConfig, SqliteConnection
 from mlops_tfx.errors import ConfigError, WiringError, did_you_mean
 from mlops_tfx.node import Node
+from mlops_tfx.node_options import NodeExecutionOptions
 from mlops_tfx.parameters import to_json
 
 _NAME_LIMIT = 63  # TFX's limit, so that a name fits a Kubernetes label
@@ -162,7 +163,8 @@ def _problems(nodes: Sequence[Node]) -> list[str]:
         else:
             problems.append(f"components: expected nodes, received {node!r}")
     real = [node for node in nodes if isinstance(node, Node)]
-    return [*problems, *_id_problems(real), *_stranger_problems(real), *_cycle_problems(real)]
+    found = (_id_problems, _stranger_problems, _cycle_problems, _option_problems)
+    return [*problems, *(problem for check in found for problem in check(real))]
 
 
 def _id_problems(nodes: Sequence[Node]) -> Iterator[str]:
@@ -193,6 +195,24 @@ def _cycle_problems(nodes: Sequence[Node]) -> Iterator[str]:
         node = next(upstream for upstream in node.upstream_nodes() if upstream in left)
     cycle = [*path[path.index(node) :], node]
     yield "cycle: " + " -> ".join(member.id for member in reversed(cycle))
+
+
+def _option_problems(nodes: Sequence[Node]) -> Iterator[str]:
+    ids = [node.id for node in nodes]
+    for node in nodes:
+        options, where = node.node_execution_options, f"{node.id} ({node.made_at}): node_execution_options"
+        if not isinstance(options, NodeExecutionOptions):
+            yield f"{where}: expected NodeExecutionOptions, received {options!r}"
+            continue
+        yield from (f"{where}: {problem}" for problem in options.problems())
+        if options.execution_timeout_sec and not node.TAKES_TIMEOUT:
+            yield (
+                f"{where}: execution_timeout_sec: expected it on components, received it on a {type(node).__name__}, which "
+                "runs no code that could hang; the metadata store has time limits of its own"
+            )
+        start = options.lifetime_start
+        if isinstance(start, str) and (start not in ids or start == node.id):
+            yield f"{where}: lifetime_start: no other node {start!r}{did_you_mean(start, [i for i in ids if i != node.id])}"
 
 
 def _in_order(nodes: Sequence[Node]) -> list[Node]:

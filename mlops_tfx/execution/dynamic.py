@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 SKIPPED = "skipped_because"
 """The custom property of an execution that says why its node was skipped."""
 
+OPTIONAL_FAILURE = "it failed, and its success is optional"
+"""Why there is nothing from a node with ``success_optional`` that failed."""
+
 Artifacts = Mapping[str, Sequence[Artifact]]
 
 
@@ -47,13 +50,13 @@ def reason_to_skip(node: Node, inputs: Artifacts, run: Run) -> str | None:
     for predicate in [scope.predicate for scope in node.scopes if isinstance(scope, Cond)]:
         skipped = _skipped(predicate.channels(), run)
         if skipped:
-            return f"its condition {predicate!r} needs {skipped}, which was skipped"
+            return f"its condition {predicate!r} needs {skipped}"
         if not predicate.resolve(known_to(node, inputs, run)):
             return f"its condition is false: {predicate!r}"
     asked = [channel for placeholder in node.placeholders() for channel in placeholder.channels()]
     skipped = _skipped(asked, run)
     if skipped:
-        return f"its parameters need {skipped}, which was skipped"
+        return f"its parameters need {skipped}"
     return _missing_input(node, inputs, run)
 
 
@@ -64,15 +67,16 @@ def _missing_input(node: Node, inputs: Artifacts, run: Run) -> str | None:
     elif any(inputs.values()):
         # A resolver chooses among what there is.
         return None
-    return next((f"its input {key!r} needs {skipped}, which was skipped" for key, skipped in lost.items()), None)
+    return next((f"its input {key!r} needs {skipped}" for key, skipped in lost.items()), None)
 
 
 def _skipped(channels: Iterator[BaseChannel[Any]] | Sequence[BaseChannel[Any]], run: Run) -> str:
-    """The first producer that was skipped, for channels without any artifact."""
+    """The first producer that was skipped (or may fail, and did), for channels without any artifact."""
     for channel in channels:
         producers = [node.id for node in channel.producers() if node.id in run.skipped]
         if producers and not run.artifacts_of(channel):
-            return producers[0]
+            how = "failed" if run.skipped[producers[0]] == OPTIONAL_FAILURE else "was skipped"
+            return f"{producers[0]}, which {how}"
     return ""
 
 

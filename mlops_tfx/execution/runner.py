@@ -10,23 +10,24 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from mlops_tfx import filesystem
 from mlops_tfx.errors import ConfigError, NodeFailedError, PipelineFailedError
+from mlops_tfx.execution import triggers
+from mlops_tfx.execution.attempts import run_attempts
+from mlops_tfx.execution.dynamic import OPTIONAL_FAILURE
 from mlops_tfx.execution.heavy_imports import warm_up
 from mlops_tfx.execution.observer import NodeReport, NodeState, Observer
 from mlops_tfx.execution.quiet import quiet_libraries
-from mlops_tfx.execution.task import Run, recover, run_node
+from mlops_tfx.execution.task import Run, recover
 from mlops_tfx.metadata import MetadataStore
 
 if TYPE_CHECKING:
     from mlops_tfx.artifacts import Artifact
     from mlops_tfx.node import Node
     from mlops_tfx.pipeline import Pipeline
-
-_DONE = {NodeState.COMPLETE, NodeState.CACHED}
 
 
 @dataclass(frozen=True)
@@ -134,27 +135,25 @@ class _Schedule:
         """Runs everything; returns a report per node, and the failures."""
         nodes = self._run.pipeline.nodes
         while len(self._reports) < len(nodes):
+            before = len(self._reports)
             for node in nodes:
                 self._consider(node)
             if self._running:
                 self._take(*self._ended.get())
+            elif len(self._reports) == before:
+                # Lazy nodes that wait for each other: the first goes ahead.
+                self._start(next(node for node in nodes if node.id not in self._reports))
         return [self._reports[node.id] for node in nodes], self._failures
 
     def _consider(self, node: Node) -> None:
         """Starts a node that is ready, or skips one that cannot run any more."""
         if node.id in self._reports or node.id in self._running:
             return
-        upstream = [up.id for up in node.upstream_nodes()]
-        blocked = [node_id for node_id in upstream if self._blocks(node_id)]
-        if blocked:
-            self._end(NodeReport(node.id, NodeState.SKIPPED, message=f"depends on {', '.join(blocked)}"))
-        elif all(node_id in self._reports for node_id in upstream) and len(self._running) < self._max_parallel:
+        verdict = triggers.verdict(node, self._run.pipeline, triggers.Standing(self._reports, self._run.skipped))
+        if verdict.never:
+            self._end(NodeReport(node.id, NodeState.SKIPPED, message=verdict.never))
+        elif verdict.now and len(self._running) < self._max_parallel:
             self._start(node)
-
-    def _blocks(self, node_id: str) -> bool:
-        # What a condition skipped blocks nothing: each node decides by itself whether it can do without.
-        ended = node_id in self._reports and node_id not in self._run.skipped
-        return ended and self._reports[node_id].state not in _DONE
 
     def _start(self, node: Node) -> None:
         self._running.add(node.id)
@@ -163,7 +162,7 @@ class _Schedule:
     def _run_one(self, node: Node) -> None:
         started = time.monotonic()
         try:
-            outcome = run_node(node, self._run)
+            outcome = run_attempts(node, self._run)
         except BaseException as error:
             message = error.message if isinstance(error, NodeFailedError) else repr(error)
             report = NodeReport(node.id, NodeState.FAILED, 0, time.monotonic() - started, message)
@@ -176,14 +175,17 @@ class _Schedule:
 
     def _take(self, report: NodeReport, error: BaseException | None) -> None:
         self._running.discard(report.node_id)
-        if isinstance(error, NodeFailedError):
+        if error is not None and not isinstance(error, Exception):
+            raise error
+        if error is not None and self._run.pipeline[report.node_id].node_execution_options.success_optional:
+            self._run.skipped[report.node_id] = OPTIONAL_FAILURE
+            report = replace(report, message=f"{report.message} (its success is optional: the run goes on)")
+        elif isinstance(error, NodeFailedError):
             self._failures.append(error)
-        elif isinstance(error, Exception):
+        elif error is not None:
             failure = NodeFailedError(report.node_id, report.message)
             failure.__cause__ = error
             self._failures.append(failure)
-        elif error is not None:
-            raise error
         self._end(report)
 
     def _end(self, report: NodeReport) -> None:

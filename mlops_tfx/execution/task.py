@@ -56,8 +56,10 @@ class Run:
         observer: hears about every step.
         parameters: values of runtime parameters by name.
         produced: output artifacts of the nodes that have ended, by node id and output name.
-        skipped: why nodes were skipped, by node id: a condition was false, or they need what was skipped.
+        skipped: why nodes gave nothing, by node id: a condition was false, they need what was skipped, or they failed
+            and their success is optional.
         before_work: called when a node turns out to need running; a run in which all is cached never calls it.
+        stopping: set when the run is interrupted.
     """
 
     pipeline: Pipeline
@@ -68,6 +70,7 @@ class Run:
     produced: dict[str, Artifacts] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     before_work: Callable[[], None] = lambda: None
+    stopping: threading.Event = field(default_factory=threading.Event)
 
     def identity(self, node: Node) -> NodeIdentity:
         """How the store knows a node of this run."""
