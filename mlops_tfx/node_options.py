@@ -59,8 +59,8 @@ class NodeExecutionOptions:
             execution of its own in the store, and begins with empty output folders.
         execution_timeout_sec: seconds that one attempt may run; 0: no limit. A component with a limit runs in a process
             of its own, which is killed when the time is over.
-        reset_stateful_working_dir: every attempt gets an empty ``context.stateful_working_dir``; otherwise it finds what
-            the failed one left there.
+        reset_stateful_working_dir: every attempt gets an empty ``context.stateful_working_dir``; otherwise it finds
+            what the failed one left there.
         lifetime_start: id of a node. This node then runs when all others have ended, in whatever way, if that node
             succeeded: to free what that node acquired.
         retry_backoff_sec: seconds before the first retry; doubled for every further one, up to five minutes. TFX has no

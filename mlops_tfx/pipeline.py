@@ -207,12 +207,12 @@ def _option_problems(nodes: Sequence[Node]) -> Iterator[str]:
         yield from (f"{where}: {problem}" for problem in options.problems())
         if options.execution_timeout_sec and not node.TAKES_TIMEOUT:
             yield (
-                f"{where}: execution_timeout_sec: expected it on components, received it on a {type(node).__name__}, which "
-                "runs no code that could hang; the metadata store has time limits of its own"
+                f"{where}: execution_timeout_sec: expected it on components, received it on a {type(node).__name__}, "
+                "which runs no code that could hang; the metadata store has time limits of its own"
             )
-        start = options.lifetime_start
-        if isinstance(start, str) and (start not in ids or start == node.id):
-            yield f"{where}: lifetime_start: no other node {start!r}{did_you_mean(start, [i for i in ids if i != node.id])}"
+        start, others = options.lifetime_start, [other for other in ids if other != node.id]
+        if isinstance(start, str) and start not in others:
+            yield f"{where}: lifetime_start: no other node {start!r}{did_you_mean(start, others)}"
 
 
 def _in_order(nodes: Sequence[Node]) -> list[Node]:

@@ -1,4 +1,4 @@
-"""Tries a node as often as its options say. Every attempt is an execution of its own, with output folders of its own."""
+"""Tries a node as often as its options say. Every attempt is an execution with output folders of its own."""
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ def test_failed_node_whose_success_is_optional_passes_no_output_on(tmp_path):
     assert record.inputs == {}
     needs = Needs(first.outputs["model"])
     after = job(tmp_path, "After", after=[needs])
-    ended, log = run(tmp_path / "other root", first, needs, after)
+    ended, _ = run(tmp_path / "other root", first, needs, after)
     assert ended == {"First": "failed", "Needs": "skipped", "After": "complete"}
     (record,) = records(tmp_path / "other root", "Needs")
     assert record.properties["skipped_because"] == "its input 'model' needs First, which failed"
