@@ -7,16 +7,29 @@ import sys
 import click
 
 
-@click.command("run")
+@click.command("run", context_settings={"ignore_unknown_options": True})
 @click.argument("pipeline_file")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.option("--parallel", type=int, default=None, help="Nodes that may run at the same time; default: all cores.")
-def command(pipeline_file: str, parallel: int | None) -> None:
+@click.option("--as-tfx", is_flag=True, help="Run a script written for TFX, unchanged; ARGUMENTS are the script's own.")
+def command(pipeline_file: str, arguments: tuple[str, ...], parallel: int | None, as_tfx: bool) -> None:
     """Run the pipeline that PIPELINE_FILE defines (file.py, or file.py:name)."""
     from mlops_tfx.errors import PipelineFailedError
     from mlops_tfx.execution import LocalRunner
     from mlops_tfx.execution.loading import load_pipeline
     from mlops_tfx.execution.progress import print_reports
 
+    if as_tfx:
+        from mlops_tfx.compat import script
+
+        if parallel is not None:
+            raise click.UsageError("--parallel goes without --as-tfx: the script makes its own runner")
+        script.run_script(pipeline_file, arguments)
+        return
+    if arguments:
+        name = arguments[0]
+        error = click.NoSuchOption(name) if name.startswith("-") else click.UsageError(f"unexpected argument {name!r}")
+        raise error
     pipeline = load_pipeline(pipeline_file)
     try:
         result = LocalRunner(max_parallel_nodes=parallel).run(pipeline)

@@ -34,16 +34,24 @@ def beam_pipeline(beam_pipeline_args: Sequence[str] = ()) -> Iterator[beam.Pipel
     Without ``--runner`` it runs inside this process (Beam's FnApiRunner): the runner that Beam's name "DirectRunner"
     now stands for looks for a downloaded binary first, and may not find a network.
     """
+    with watching_workers(beam_pipeline_args), new_pipeline(beam_pipeline_args) as pipeline:
+        yield pipeline
+
+
+def new_pipeline(beam_pipeline_args: Sequence[str] = ()) -> beam.Pipeline:
+    """Makes the pipeline of `beam_pipeline` alone, to be run inside `watching_workers`."""
     import apache_beam as beam
     from apache_beam.options.pipeline_options import PipelineOptions
     from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-    options = PipelineOptions(list(beam_pipeline_args))
     runner = None if names_a_runner(beam_pipeline_args) else FnApiRunner()
-    watched: AbstractContextManager[None] = nullcontext()
-    if any("multi_processing" in arg for arg in beam_pipeline_args):
-        from mlops_tfx.execution.beam_workers import watched_workers
+    return beam.Pipeline(runner=runner, options=PipelineOptions(list(beam_pipeline_args)))
 
-        watched = watched_workers()
-    with watched, beam.Pipeline(runner=runner, options=options) as pipeline:
-        yield pipeline
+
+def watching_workers(beam_pipeline_args: Sequence[str]) -> AbstractContextManager[None]:
+    """While it is entered, a lost worker process of Beam's multi-process mode fails its pipeline."""
+    if not any("multi_processing" in arg for arg in beam_pipeline_args):
+        return nullcontext()
+    from mlops_tfx.execution.beam_workers import watched_workers
+
+    return watched_workers()

@@ -1,0 +1,182 @@
+"""Serves imports of ``tfx`` from the table in `mlops_tfx.compat.names`."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import logging
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from types import ModuleType
+from typing import Any
+
+from mlops_tfx.compat.names import MODULES, V1
+from mlops_tfx.errors import did_you_mean
+
+_LOG = logging.getLogger(__name__)
+_OURS = "mlops_tfx."
+
+
+def install() -> None:
+    """Makes imports of ``tfx`` find our modules, in this process and in Python processes that it starts.
+
+    If TFX itself is installed, ours is what is imported from now on, and a warning says so.
+
+    Raises:
+        ImportError: TFX itself has been imported already.
+    """
+    if any(isinstance(finder, TfxFinder) for finder in sys.meta_path):
+        return
+    loaded = sys.modules.get("tfx")
+    if loaded is not None and getattr(loaded, "__file__", None) != _PROCESS_FILE:
+        raise ImportError(
+            f"tfx is imported already, from {getattr(loaded, '__file__', None)}; call mlops_tfx.compat.install() "
+            "before anything imports tfx"
+        )
+    if loaded is None and (real := importlib.util.find_spec("tfx")) and real.origin != _PROCESS_FILE:
+        _LOG.warning("tfx is installed in %s; mlops_tfx takes its place in this process", real.origin)
+    sys.meta_path.insert(0, TfxFinder())
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if _PROCESS_FOLDER not in paths:
+        os.environ["PYTHONPATH"] = os.pathsep.join([_PROCESS_FOLDER, *filter(None, paths)])
+    if loaded is not None:
+        sys.modules["tfx"] = _made("tfx")
+
+
+def uninstall() -> None:
+    """Undoes `install`: imports of ``tfx`` find what they found before."""
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, TfxFinder)]
+    for name in [name for name in sys.modules if name == "tfx" or name.startswith("tfx.")]:
+        del sys.modules[name]
+    paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path != _PROCESS_FOLDER]
+    os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+    if not os.environ["PYTHONPATH"]:
+        del os.environ["PYTHONPATH"]
+
+
+# Python processes started from here, such as Beam's workers, find this file as the module tfx; it calls install().
+_PROCESS_FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "in_processes")
+_PROCESS_FILE = os.path.join(_PROCESS_FOLDER, "tfx.py")
+
+
+class TfxFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds and loads modules whose names begin with ``tfx``."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """Returns the spec of a module of the table; None for modules that are not TFX's.
+
+        Raises:
+            ImportError: a module of TFX that is not in the table.
+        """
+        if fullname != "tfx" and not fullname.startswith("tfx."):
+            return None
+        if not is_served(fullname):
+            parent, _, name = fullname.rpartition(".")
+            raise ImportError(missing(parent, name), name=fullname)
+        spec = importlib.machinery.ModuleSpec(fullname, self, origin="mlops_tfx.compat", is_package=True)
+        spec.submodule_search_locations = []
+        return spec
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        return TfxModule(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Of ``tfx.v1`` and below, puts our module itself in place: it has everything under the same name."""
+        name = module.__name__
+        if _is_v1(name):
+            sys.modules[name] = importlib.import_module(_OURS + name.removeprefix("tfx."))
+
+
+class TfxModule(ModuleType):
+    """One of TFX's modules. Names are looked up in the table when they are asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "__all__":
+            return names_in(self.__name__)
+        if name.startswith("__") and name != "__version__":
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        for source, theirs, ours in _entries(self.__name__):
+            if theirs in (name, "*"):
+                found = _look_up(source, ours or name)
+                if found is not None:
+                    self.__dict__[name] = found
+                    return found
+        if is_served(f"{self.__name__}.{name}"):
+            return importlib.import_module(f"{self.__name__}.{name}")
+        raise AttributeError(missing(self.__name__, name))
+
+    def __dir__(self) -> list[str]:
+        return sorted({*self.__dict__, *names_in(self.__name__)})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, (self.__name__,)
+
+
+def _unpickled(name: str) -> ModuleType:
+    install()
+    return importlib.import_module(name)
+
+
+def _made(name: str) -> ModuleType:
+    spec = TfxFinder().find_spec(name)
+    assert spec is not None
+    return importlib.util.module_from_spec(spec)
+
+
+def is_served(name: str) -> bool:
+    """Whether a module of TFX is in the table, or above one that is."""
+    if _is_v1(name):
+        return importlib.util.find_spec(_OURS + name.removeprefix("tfx.")) is not None
+    return name in MODULES or any(module.startswith(name + ".") for module in (*MODULES, V1))
+
+
+def _is_v1(name: str) -> bool:
+    return name == V1 or name.startswith(V1 + ".")
+
+
+def names_in(module: str) -> list[str]:
+    """Names that one of TFX's modules has here, submodules too."""
+    found = set()
+    for source, theirs, _ in _entries(module):
+        found.update([theirs] if theirs != "*" else _public(importlib.import_module(source)))
+    below = [name.removeprefix(module + ".") for name in MODULES if name.startswith(module + ".")]
+    return sorted({*found, *(name.partition(".")[0] for name in below)})
+
+
+def _public(module: ModuleType) -> list[str]:
+    declared: Sequence[str] | None = getattr(module, "__all__", None)
+    if declared is not None:
+        return list(declared)
+    return [
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_") and getattr(value, "__module__", module.__name__) == module.__name__
+    ]
+
+
+def _entries(module: str) -> Iterator[tuple[str, str, str]]:
+    """Lines of the table for a module: our module, the name in TFX (``*`` for all), ours if it is another."""
+    for line in MODULES.get(module, ()):
+        source, _, names = line.partition(":")
+        for name in names.split() or ["*"]:
+            theirs, _, ours = name.partition("=")
+            yield source, theirs, ours
+
+
+def _look_up(source: str, path: str) -> Any:
+    found: Any = importlib.import_module(source)
+    for name in path.split("."):
+        found = getattr(found, name, None)
+    return found
+
+
+def missing(module: str, name: str) -> str:
+    """Says that a name of TFX is not there, and what is near: in the same module, or in another under this name."""
+    elsewhere = [other for other in MODULES if other != module and any(t == name for _, t, _ in _entries(other))]
+    hint = f"; {name} is in {', '.join(elsewhere)}" if elsewhere else did_you_mean(name, names_in(module))
+    return f"mlops_tfx has no {module}.{name}{hint} (the table is mlops_tfx/compat/names.py)"

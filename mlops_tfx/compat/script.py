@@ -1,0 +1,38 @@
+"""Runs a Python script in whose process ``tfx`` is ours."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+
+from mlops_tfx.compat.finder import install
+from mlops_tfx.errors import UserCodeError
+
+
+def run_script(path: str, args: Sequence[str] = ()) -> None:
+    """Runs a script as ``python path args...`` would, with imports of ``tfx`` served by mlops_tfx.
+
+    The script is the module ``__main__`` of this process, and stays it: what it defines can be pickled.
+
+    Args:
+        path: the script.
+        args: its arguments.
+
+    Raises:
+        UserCodeError: there is no such file.
+        SystemExit: the script asks for it, as ``absl.app.run`` does.
+        Exception: whatever the script raises.
+    """
+    if not os.path.isfile(path):
+        raise UserCodeError(f"no script {path!r}")
+    install()
+    main = ModuleType("__main__")
+    main.__dict__.update(__file__=path, __builtins__=__builtins__)
+    sys.modules["__main__"] = main
+    sys.argv[:] = [path, *args]
+    sys.path.insert(0, os.path.dirname(os.path.abspath(path)))
+    with open(path, "rb") as file:
+        code = compile(file.read(), path, "exec")
+    exec(code, main.__dict__)
