@@ -83,6 +83,7 @@ class TfxFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return spec
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        """Returns an empty module that looks its names up."""
         return TfxModule(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
