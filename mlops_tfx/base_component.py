@@ -35,7 +35,7 @@ from mlops_tfx.artifacts import Artifact
 from mlops_tfx.channel import BaseChannel, UnionChannel
 from mlops_tfx.errors import ConfigError, PlaceholderError, did_you_mean
 from mlops_tfx.node import Node
-from mlops_tfx.placeholders import contains_placeholder
+from mlops_tfx.placeholders import contains_placeholder, problems_in_parameter
 from mlops_tfx.ports import InputPort, OutputArtifacts, OutputPort, Port
 
 if typing.TYPE_CHECKING:
@@ -76,6 +76,8 @@ class Component(Node):
         values = self._by_name(args, kwargs)
         for name in self._FIELDS:
             self._take(name, values.get(name, _MISSING))
+        for name, value in self._unresolved.items():
+            self.problems.extend(problems_in_parameter(name, value, self.INPUTS, self.PARAMETERS))
         if not self.problems and not self._unresolved:
             self.problems.extend(self.check())
         self._declare_outputs()
@@ -125,8 +127,10 @@ class Component(Node):
             name: self._checked(name, _from_text(self.PARAMETERS[name], value), problems)
             for name, value in values.items()
         }
-        settled.__dict__.update(checked, _parameters={**self._parameters, **checked}, _unresolved={})
-        problems = problems or list(settled.check())
+        left = {name: value for name, value in self._unresolved.items() if name not in values}
+        settled.__dict__.update(checked, _parameters={**self._parameters, **checked}, _unresolved=left)
+        if not problems and not left:
+            problems = list(settled.check())
         if problems:
             raise ConfigError("; ".join(problems))
         return settled

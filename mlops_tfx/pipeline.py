@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 from collections import Counter
@@ -11,10 +12,20 @@ from typing import Any
 from mlops_tfx import filesystem
 from mlops_tfx.channel import BaseChannel, Channel, OutputChannel
 from mlops_tfx.connection import ConnectionConfig, SqliteConnection
-from mlops_tfx.errors import ConfigError, WiringError, did_you_mean
+from mlops_tfx.control_flow.run_parameters import checked_values, declared_parameters
+from mlops_tfx.errors import ConfigError, ResolutionError, WiringError, did_you_mean
 from mlops_tfx.node import Node
 from mlops_tfx.node_options import NodeExecutionOptions
 from mlops_tfx.parameters import to_json
+from mlops_tfx.placeholders import (
+    PIPELINE_ROOT,
+    PIPELINE_RUN_ID,
+    Known,
+    Placeholder,
+    RuntimeParameter,
+    problems_in_pipeline,
+    resolve,
+)
 
 _NAME_LIMIT = 63  # TFX's limit, so that a name fits a Kubernetes label
 _NODE_ID = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.\-]*$")
@@ -25,7 +36,8 @@ class Pipeline:
 
     Args:
         pipeline_name: at most 63 characters; names the pipeline in the metadata store.
-        pipeline_root: folder for all outputs; a path, or a uri on an object store (``s3://``, ``gs://``).
+        pipeline_root: folder for all outputs; a path, or a uri on an object store (``s3://``, ``gs://``), or a
+            placeholder for it.
         metadata_connection_config: the metadata store; a sqlite file ``metadata.sqlite`` in the root by default. A root
             on an object store has no default.
         components: the nodes, in any order.
@@ -39,28 +51,29 @@ class Pipeline:
     def __init__(
         self,
         pipeline_name: str,
-        pipeline_root: str | os.PathLike[str] = "",
+        pipeline_root: str | os.PathLike[str] | Placeholder = "",
         metadata_connection_config: ConnectionConfig | None = None,
         components: Iterable[Node] = (),
         enable_cache: bool = True,
-        beam_pipeline_args: Sequence[str] = (),
+        beam_pipeline_args: Sequence[str | Placeholder] = (),
     ) -> None:
         self._name = pipeline_name
-        self._root = os.fspath(pipeline_root)
+        self._root: Any = pipeline_root if isinstance(pipeline_root, Placeholder) else os.fspath(pipeline_root)
         self._enable_cache = enable_cache
-        self._beam_pipeline_args = tuple(beam_pipeline_args)
+        self._beam_pipeline_args: tuple[Any, ...] = tuple(beam_pipeline_args)
         nodes = tuple(dict.fromkeys(components))
         problems = [
             *_name_problems(pipeline_name, self._root),
             *_place_problems(self._root, metadata_connection_config),
+            *problems_in_pipeline("pipeline_root", self._root),
+            *problems_in_pipeline("beam_pipeline_args", self._beam_pipeline_args),
             *_problems(nodes),
         ]
         if problems:
             raise WiringError(problems)
         self._nodes = tuple(_in_order(nodes))
-        self._connection = metadata_connection_config or SqliteConnection(
-            filename_uri=os.path.join(self._root, "metadata.sqlite")
-        )
+        self._connection = metadata_connection_config
+        self._parameters = declared_parameters([self._root, self._beam_pipeline_args], self._nodes)
 
     @property
     def pipeline_name(self) -> str:
@@ -69,13 +82,47 @@ class Pipeline:
 
     @property
     def pipeline_root(self) -> str:
-        """The folder for all outputs."""
-        return self._root
+        """The folder for all outputs. Raises ConfigError while it is a placeholder: see `with_parameters`."""
+        if isinstance(self._root, Placeholder):
+            raise ConfigError(f"pipeline_root is {self._root!r}, which is known only when a run begins")
+        return str(self._root)
 
     @property
     def metadata_connection_config(self) -> ConnectionConfig:
         """The metadata store."""
-        return self._connection
+        if self._connection is not None:
+            return self._connection
+        return SqliteConnection(filename_uri=os.path.join(self.pipeline_root, "metadata.sqlite"))
+
+    @property
+    def runtime_parameters(self) -> Mapping[str, RuntimeParameter]:
+        """What may be given when a run begins, by name."""
+        return self._parameters
+
+    def with_parameters(self, given: Mapping[str, Any], run_id: str = "") -> tuple[Pipeline, dict[str, Any]]:
+        """Returns the pipeline with values in place of its own placeholders, and the values of all runtime parameters.
+
+        Args:
+            given: values by the names of runtime parameters.
+            run_id: the run that begins.
+
+        Raises:
+            WiringError: lists unknown names, wrong types, and parameters that have neither a value nor a default.
+        """
+        values = {**checked_values(self._parameters, given), PIPELINE_RUN_ID: run_id}
+        invocation = {"pipeline_run_id": run_id, "pipeline_info": {"id": self._name}}
+        known = Known(parameters=values, invocation=invocation)
+        try:
+            root = resolve(self._root, known)
+            flags = tuple(str(flag) for flag in resolve(self._beam_pipeline_args, known))
+        except ResolutionError as error:
+            raise WiringError([f"the settings of pipeline {self._name!r}: {error}"]) from error
+        problems = [*_name_problems(self._name, root), *_place_problems(root, self._connection)]
+        if problems:
+            raise WiringError(problems)
+        bound = copy.copy(self)
+        bound.__dict__.update(_root=root, _beam_pipeline_args=flags)
+        return bound, {PIPELINE_ROOT: root, **values}
 
     @property
     def enable_cache(self) -> bool:
@@ -122,9 +169,9 @@ class Pipeline:
         """Returns the definition as plain data, the same for the same pipeline: for display and for export."""
         return {
             "pipeline_name": self._name,
-            "pipeline_root": self._root,
+            "pipeline_root": to_json(self._root),
             "enable_cache": self._enable_cache,
-            "beam_pipeline_args": list(self._beam_pipeline_args),
+            "beam_pipeline_args": to_json(self._beam_pipeline_args),
             "nodes": [_node_to_dict(node) for node in self._nodes],
         }
 
@@ -132,16 +179,20 @@ class Pipeline:
         return f"Pipeline({self._name!r}, nodes={[node.id for node in self._nodes]})"
 
 
-def _name_problems(name: str, root: str) -> Iterator[str]:
+def _name_problems(name: str, root: Any) -> Iterator[str]:
     if not name:
         yield "pipeline_name is empty"
     elif len(name) > _NAME_LIMIT:
         yield f"pipeline_name: expected at most {_NAME_LIMIT} characters, received {len(name)}: {name!r}"
-    if not root:
+    if not isinstance(root, str | Placeholder):
+        yield f"pipeline_root: expected a path, received {root!r}"
+    elif isinstance(root, str) and not root:
         yield "pipeline_root is empty; give the folder for all outputs"
 
 
-def _place_problems(root: str, connection: ConnectionConfig | None) -> Iterator[str]:
+def _place_problems(root: Any, connection: ConnectionConfig | None) -> Iterator[str]:
+    if not isinstance(root, str):
+        return
     try:
         local = filesystem.is_local(root)
     except ConfigError as error:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from mlops_tfx.node import Node
+    from mlops_tfx.placeholders import Placeholder
 
 S = TypeVar("S", bound="Scope")
 
@@ -30,6 +31,10 @@ class Scope:
 
     def producers(self) -> Iterator[Node]:
         """The nodes outside that must have run before the scope can decide."""
+        return iter(())
+
+    def placeholders(self) -> Iterator[Placeholder]:
+        """The placeholders that the scope asks when it decides."""
         return iter(())
 
 

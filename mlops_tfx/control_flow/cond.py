@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mlops_tfx.errors import ConfigError
 from mlops_tfx.node import Node
-from mlops_tfx.placeholders import Predicate
+from mlops_tfx.placeholders import Placeholder, Predicate
 from mlops_tfx.scope import Scope, open_scopes
 
 
@@ -43,6 +43,9 @@ class Cond(Scope):
         """The nodes whose outputs the predicate asks for."""
         for channel in self.predicate.channels():
             yield from channel.producers()
+
+    def placeholders(self) -> Iterator[Placeholder]:
+        yield self.predicate
 
     def __repr__(self) -> str:
         return f"Cond({self.predicate!r})"

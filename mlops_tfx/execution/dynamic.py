@@ -9,12 +9,13 @@ from mlops_tfx.artifacts import Artifact
 from mlops_tfx.channel import BaseChannel, Channel, OutputChannel
 from mlops_tfx.component import Component
 from mlops_tfx.control_flow import Cond
-from mlops_tfx.errors import ConfigError, ResolutionError
-from mlops_tfx.placeholders import Known, resolve
+from mlops_tfx.errors import ConfigError, ResolutionError, WiringError
+from mlops_tfx.placeholders import Known, known_at_start, resolve
 
 if TYPE_CHECKING:
     from mlops_tfx.execution.task import Run
     from mlops_tfx.node import Node
+    from mlops_tfx.pipeline import Pipeline
 
 SKIPPED = "skipped_because"
 """The custom property of an execution that says why its node was skipped."""
@@ -23,6 +24,37 @@ OPTIONAL_FAILURE = "it failed, and its success is optional"
 """Why there is nothing from a node with ``success_optional`` that failed."""
 
 Artifacts = Mapping[str, Sequence[Artifact]]
+
+
+def check_before_run(pipeline: Pipeline, parameters: Mapping[str, Any]) -> None:
+    """Checks all parameters of nodes that are made of runtime parameters and the environment alone.
+
+    Raises:
+        WiringError: lists everything that is wrong with them.
+    """
+    problems = [
+        f"{node.id} ({node.made_at}): {problem}"
+        for node in pipeline
+        for problem in _early_problems(node, Known(parameters=parameters))
+    ]
+    if problems:
+        raise WiringError(problems)
+
+
+def _early_problems(node: Node, known: Known) -> Iterator[str]:
+    values = {}
+    for name, template in node.unresolved.items():
+        if not known_at_start(template):
+            continue
+        try:
+            values[name] = resolve(template, known)
+        except (ResolutionError, ConfigError) as error:
+            yield f"parameter {name!r}: {error}"
+    try:
+        if values:
+            node.with_values(values)
+    except ConfigError as error:
+        yield str(error)
 
 
 def known_to(node: Node, inputs: Artifacts, run: Run) -> Known:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
-from mlops_tfx.errors import UserCodeError
+from mlops_tfx.errors import ConfigError, UserCodeError, WiringError
 from mlops_tfx.execution.user_code import load_module, user_code
 from mlops_tfx.pipeline import Pipeline
 
@@ -39,6 +40,31 @@ def load_pipeline(path: str) -> Pipeline:
     raise UserCodeError(
         f"{module_file} defines no pipeline; expected a Pipeline object, or a function create_pipeline()"
     )
+
+
+def parsed_parameters(pipeline: Pipeline, texts: Sequence[str]) -> dict[str, Any]:
+    """Returns values of runtime parameters from texts ``name=value``, each in the parameter's type.
+
+    Raises:
+        WiringError: lists texts of another form, names that the pipeline does not have, values of another type.
+    """
+    declared = pipeline.runtime_parameters
+    values: dict[str, Any] = {}
+    problems = []
+    for text in texts:
+        name, equals, value = text.partition("=")
+        try:
+            if not equals:
+                raise ConfigError(f"expected --param name=value, received {text!r}")
+            if name in values:
+                raise ConfigError(f"runtime parameter {name!r} is given twice")
+            # An unknown name is reported with all that the runner finds.
+            values[name] = declared[name].parsed(value) if name in declared else value
+        except ConfigError as error:
+            problems.append(str(error))
+    if problems:
+        raise WiringError(problems)
+    return values
 
 
 def _pipeline(found: Any, where: str) -> Pipeline:

@@ -11,13 +11,13 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mlops_tfx import filesystem
 from mlops_tfx.errors import ConfigError, NodeFailedError, PipelineFailedError
 from mlops_tfx.execution import triggers
 from mlops_tfx.execution.attempts import run_attempts
-from mlops_tfx.execution.dynamic import OPTIONAL_FAILURE
+from mlops_tfx.execution.dynamic import OPTIONAL_FAILURE, check_before_run
 from mlops_tfx.execution.heavy_imports import warm_up
 from mlops_tfx.execution.observer import NodeReport, NodeState, Observer
 from mlops_tfx.execution.quiet import quiet_libraries
@@ -50,7 +50,7 @@ class RunResult:
 class Runner(Protocol):
     """Runs pipelines somewhere."""
 
-    def run(self, pipeline: Pipeline) -> RunResult:
+    def run(self, pipeline: Pipeline, parameters: Mapping[str, Any] | None = None) -> RunResult:
         """Runs a pipeline to its end. Raises PipelineFailedError if a node failed."""
         ...
 
@@ -69,19 +69,27 @@ class LocalRunner:
         self._max_parallel = max_parallel_nodes or os.cpu_count() or 1
         self._observer = observer
 
-    def run(self, pipeline: Pipeline) -> RunResult:
+    def run(self, pipeline: Pipeline, parameters: Mapping[str, Any] | None = None) -> RunResult:
         """Runs a pipeline to its end.
 
+        Args:
+            pipeline: the pipeline.
+            parameters: values of its runtime parameters by name.
+
         Raises:
+            WiringError: lists all that is wrong with the parameters, before anything runs.
             PipelineFailedError: lists what failed and what was therefore not started; the first cause is ``__cause__``.
         """
         quiet_libraries()
+        run_id = _new_run_id()
+        pipeline, values = pipeline.with_parameters(parameters or {}, run_id)
+        check_before_run(pipeline, values)
         observer = self._observer or _default_observer()
         _make_root(pipeline.pipeline_root)
         with MetadataStore(pipeline.metadata_connection_config) as store:
             for node_id in recover(pipeline, store):
                 observer.logged(node_id, "an earlier run was interrupted here; its unfinished outputs were removed")
-            run = Run(pipeline, _new_run_id(), store, observer)
+            run = Run(pipeline, run_id, store, observer, parameters=values)
             observer.run_started(pipeline.pipeline_name, run.run_id, [node.id for node in pipeline])
             try:
                 reports, failures = _Schedule(run, self._max_parallel).work()

@@ -11,6 +11,12 @@ is evaluated by ``resolve`` with a `Known`.
 
 from mlops_tfx.placeholders.artifacts import ArtifactPlaceholder, FutureArtifacts, input, output
 from mlops_tfx.placeholders.building import dirname, join, join_path, make_dict, make_list, make_proto
+from mlops_tfx.placeholders.checks import (
+    known_at_start,
+    problems_in_parameter,
+    problems_in_pipeline,
+    runtime_parameters_in,
+)
 from mlops_tfx.placeholders.containers import contains_placeholder, placeholders_in, resolve
 from mlops_tfx.placeholders.expression import (
     ListSerializationFormat,
@@ -52,6 +58,7 @@ __all__ = [
     "input",
     "join",
     "join_path",
+    "known_at_start",
     "logical_and",
     "logical_not",
     "logical_or",
@@ -60,6 +67,9 @@ __all__ = [
     "make_proto",
     "output",
     "placeholders_in",
+    "problems_in_parameter",
+    "problems_in_pipeline",
     "resolve",
     "runtime_info",
+    "runtime_parameters_in",
 ]

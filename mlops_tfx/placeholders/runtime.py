@@ -60,9 +60,16 @@ class _Element(_Structured):
         return repr(self._item)
 
 
-class _ExecProperty(_Structured):
+class ExecProperty(_Structured):
+    """A parameter of the node itself."""
+
     def __init__(self, key: str) -> None:
         self._key = key
+
+    @property
+    def key(self) -> str:
+        """The name of the parameter."""
+        return self._key
 
     def operands(self) -> Sequence[Any]:
         return (self._key,)
@@ -74,12 +81,14 @@ class _ExecProperty(_Structured):
         return f"exec_property({self._key!r})"
 
 
-def exec_property(key: str) -> _ExecProperty:
+def exec_property(key: str) -> ExecProperty:
     """A parameter of the node itself; fields of messages and elements are reached as in Python: ``.a.b[0]``."""
-    return _ExecProperty(key)
+    return ExecProperty(key)
 
 
-class _RuntimeInfo(_Structured):
+class RuntimeInfo(_Structured):
+    """What the platform says."""
+
     def __init__(self, key: str) -> None:
         self._key = key
 
@@ -93,7 +102,7 @@ class _RuntimeInfo(_Structured):
         return f"runtime_info({self._key!r})"
 
 
-def runtime_info(key: str) -> _RuntimeInfo:
+def runtime_info(key: str) -> RuntimeInfo:
     """What the platform says: ``executor_spec``, ``platform_config`` or ``pipeline_platform_config``.
 
     Raises:
@@ -101,10 +110,12 @@ def runtime_info(key: str) -> _RuntimeInfo:
     """
     if key not in _INFO_KEYS:
         raise ConfigError(f"runtime_info: unknown key {key!r}{did_you_mean(key, _INFO_KEYS)}")
-    return _RuntimeInfo(key)
+    return RuntimeInfo(key)
 
 
-class _Invocation(_Structured):
+class Invocation(_Structured):
+    """What the run knows of the execution."""
+
     def resolve(self, known: Known) -> Any:
         return known.part("invocation", self)
 
@@ -112,9 +123,9 @@ class _Invocation(_Structured):
         return "execution_invocation()"
 
 
-def execution_invocation() -> _Invocation:
+def execution_invocation() -> Invocation:
     """What the run knows of the execution: ``.pipeline_run_id``, ``.pipeline_info.id``, ``.tmp_dir``, ..."""
-    return _Invocation()
+    return Invocation()
 
 
 class _EnvironmentVariable(Placeholder):
@@ -174,6 +185,15 @@ class RuntimeParameter(Placeholder):
             names = " or ".join(kind.__name__ for kind in expected)
             raise ConfigError(f"runtime parameter {self.name!r}: expected {names}, received {value!r}")
         return value
+
+    @property
+    def declaration(self) -> str:
+        """Type and default, for messages."""
+        return f"ptype={self.ptype.__name__ if self.ptype else None}, default={self.default!r}"
+
+    def agrees_with(self, other: RuntimeParameter) -> bool:
+        """Whether both may stand for one parameter in a pipeline: name, type and default are the same."""
+        return self.name == other.name and self.declaration == other.declaration
 
     def parsed(self, text: str) -> Any:
         """Returns the value that a text on the command line means; ConfigError if it means none."""

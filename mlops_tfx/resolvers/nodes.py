@@ -9,6 +9,7 @@ from mlops_tfx.artifacts import Artifact, PropertyValue
 from mlops_tfx.channel import BaseChannel
 from mlops_tfx.errors import ConfigError
 from mlops_tfx.node import Node
+from mlops_tfx.placeholders import Placeholder, contains_placeholder
 from mlops_tfx.resolvers.strategies import LatestArtifactStrategy, ResolverStrategy
 
 
@@ -28,21 +29,21 @@ class Importer(Node):
 
     def __init__(
         self,
-        source_uri: str,
+        source_uri: str | Placeholder,
         artifact_type: type[Artifact],
         reimport: bool = False,
-        properties: Mapping[str, PropertyValue] | None = None,
-        custom_properties: Mapping[str, PropertyValue] | None = None,
+        properties: Mapping[str, PropertyValue | Placeholder] | None = None,
+        custom_properties: Mapping[str, PropertyValue | Placeholder] | None = None,
         output_key: str | None = None,
     ) -> None:
         super().__init__(type(self).__name__)
-        self.source_uri = source_uri
+        self.source_uri: Any = source_uri
         self.artifact_type = artifact_type
         self.reimport = reimport
-        self.properties = dict(properties or {})
-        self.custom_properties = dict(custom_properties or {})
+        self.properties: dict[str, Any] = dict(properties or {})
+        self.custom_properties: dict[str, Any] = dict(custom_properties or {})
         self.output_key = output_key or "result"
-        if not source_uri:
+        if isinstance(source_uri, str) and not source_uri:
             self.problems.append("parameter 'source_uri' is empty; give the place of the artifact")
         if not (isinstance(artifact_type, type) and issubclass(artifact_type, Artifact)):
             self.problems.append(f"parameter 'artifact_type': expected an artifact class, received {artifact_type!r}")
@@ -52,6 +53,11 @@ class Importer(Node):
     @property
     def exec_properties(self) -> Mapping[str, Any]:
         return {"source_uri": self.source_uri, "reimport": int(self.reimport), "output_key": self.output_key}
+
+    @property
+    def unresolved(self) -> Mapping[str, Any]:
+        given = {name: getattr(self, name) for name in ("source_uri", "properties", "custom_properties")}
+        return {name: value for name, value in given.items() if contains_placeholder(value)}
 
 
 class Resolver(Node):
@@ -97,6 +103,8 @@ class Resolver(Node):
     def _check_strategy(self) -> None:
         if not (isinstance(self.strategy_class, type) and issubclass(self.strategy_class, ResolverStrategy)):
             self.problems.append(f"expected a ResolverStrategy class, received strategy_class={self.strategy_class!r}")
+            return
+        if contains_placeholder(self.config):
             return
         try:
             self.strategy()

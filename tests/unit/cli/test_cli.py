@@ -147,3 +147,23 @@ def test_help_lists_every_command(project):
     shown = cli("--help", cwd=project).stdout
     for command in ("run", "runs", "serve", "status", "why"):
         assert f"  {command} " in shown
+
+
+def test_run_takes_runtime_parameters(project):
+    (project / "given.py").write_text(
+        PIPELINE.replace("import cli_shared", "import cli_shared\nfrom mlops_tfx import RuntimeParameter").replace(
+            "steps=10", "steps=RuntimeParameter('steps', int)", 1
+        )
+    )
+    missing = cli("run", "given.py", cwd=project)
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert "runtime parameter 'steps' (int) has no value and no default" in missing.stderr
+    wrong = cli("run", "given.py", "--param", "steps=many", cwd=project)
+    assert wrong.returncode == 1
+    assert "runtime parameter 'steps': expected int, received 'many'" in wrong.stderr
+    (project / "fail").touch()
+    failed = cli("run", "given.py", "--param", "steps=3", cwd=project)
+    assert failed.returncode == 1
+    assert "to resume, run again: mlops-tfx run given.py --param steps=3" in failed.stderr
+    (project / "fail").unlink()
+    assert cli("run", "given.py", "--param", "steps=3", cwd=project).returncode == 0
