@@ -24,7 +24,7 @@ class SchemaGen(Component):
 
     statistics: Inputs[ExampleStatistics]
     infer_feature_shape: bool = True
-    exclude_splits: tuple[str, ...] | None = ()
+    exclude_splits: tuple[str, ...] | None = None
     schema = Output(Schema)
 
     def run(self) -> None:

@@ -37,6 +37,7 @@ from mlops_tfx.errors import ConfigError, PlaceholderError, did_you_mean
 from mlops_tfx.node import Node
 from mlops_tfx.placeholders import contains_placeholder, problems_in_parameter
 from mlops_tfx.ports import InputPort, OutputArtifacts, OutputPort, Port
+from mlops_tfx.signature import ConstructorSignature
 
 if typing.TYPE_CHECKING:
     from mlops_tfx.run_context import RunContext
@@ -81,6 +82,8 @@ class Component(Node):
         if not self.problems and not self._unresolved:
             self.problems.extend(self.check())
         self._declare_outputs()
+
+    __signature__ = ConstructorSignature()
 
     # What a component may define -------------------------------------------------------------------------------
 

@@ -1,18 +1,21 @@
 """Configuration models, named and shaped as the messages of ``tfx.v1.proto`` (TFX 1.16).
 
 They are built by keyword (``Input(splits=[Input.Split(name="train", pattern="train/*")])``), compare by value, and
-refuse unknown fields with the nearest name. Fields of a ``oneof`` exclude each other.
+refuse unknown fields with the nearest name. Fields of a ``oneof`` exclude each other. Wherever one is expected, a
+protobuf message with the same field names (``tfx.v1.proto``'s, or TFX's own), a dict or JSON text will do.
 """
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mlops_tfx.errors import ConfigError, did_you_mean
 from mlops_tfx.placeholders import contains_placeholder
+from mlops_tfx.protos.forms import plain_fields
 
 
 class Config(BaseModel):
@@ -38,6 +41,16 @@ class Config(BaseModel):
         object.__setattr__(self, "__pydantic_extra__", None)
         object.__setattr__(self, "__pydantic_private__", None)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _from_other_forms(cls, value: Any) -> Any:
+        fields = plain_fields(value, cls.model_fields)
+        for name in fields if isinstance(fields, Mapping) else ():
+            if name not in cls.model_fields:
+                hint = did_you_mean(str(name), cls.model_fields)
+                raise ValueError(f"{cls.__qualname__} has no field {name!r}{hint}")
+        return fields
+
     @model_validator(mode="after")
     def _one_of_each(self) -> Config:
         for names in self.ONEOFS:
@@ -51,15 +64,23 @@ def _explain(cls: type[Config], error: ValidationError) -> str:
     lines = []
     for item in error.errors():
         place = ".".join(str(step) for step in item["loc"])
-        if item["type"] == "extra_forbidden" and len(item["loc"]) == 1:
-            lines.append(f"{cls.__qualname__} has no field {place!r}{did_you_mean(place, cls.model_fields)}")
+        if item["type"] == "value_error" and not place:
+            lines.append(str(item["ctx"]["error"]))
         else:
             where = f"{cls.__qualname__}.{place}" if place else cls.__qualname__
             lines.append(f"{where}: {item['msg']}, received {item['input']!r}")
     return "; ".join(lines)
 
 
-class PayloadFormat(enum.IntEnum):
+class NamedNumber(enum.IntEnum):
+    """An enum of the protos; a member may also be given by number or, as in JSON, by name."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> NamedNumber | None:
+        return cls.__members__.get(value) if isinstance(value, str) else None
+
+
+class PayloadFormat(NamedNumber):
     """What a record of an Examples artifact holds (``example_gen.proto``)."""
 
     FORMAT_UNSPECIFIED = 0
@@ -69,7 +90,7 @@ class PayloadFormat(enum.IntEnum):
     FORMAT_PARQUET = 15
 
 
-class FileFormat(enum.IntEnum):
+class FileFormat(NamedNumber):
     """How an Examples artifact is stored (``example_gen.proto``)."""
 
     FILE_FORMAT_UNSPECIFIED = 0
@@ -170,7 +191,7 @@ class TuneArgs(Config):
     num_parallel_trials: int = Field(default=0, ge=0)
 
 
-class Versioning(enum.IntEnum):
+class Versioning(NamedNumber):
     """How a pushed version is numbered."""
 
     AUTO = 0

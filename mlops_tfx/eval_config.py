@@ -25,10 +25,9 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field
 
 from mlops_tfx.config import Config
-from mlops_tfx.errors import did_you_mean
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -75,17 +74,7 @@ class ConfidenceIntervalMethod(enum.IntEnum):
 
 
 class EvalMessage(Config):
-    """Base of the messages below: unknown names are refused with the nearest known one, at any depth."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known_names(cls, values: Any) -> Any:
-        if not isinstance(values, Mapping):
-            return values
-        for name in values:
-            if name not in cls.model_fields:
-                raise ValueError(f"{cls.__name__} has no field {name!r}{did_you_mean(str(name), cls.model_fields)}")
-        return values
+    """Base of the messages below."""
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the message as proto JSON with the proto's field names; unset and empty fields are left out."""

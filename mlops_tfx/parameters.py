@@ -6,11 +6,12 @@ import enum
 import functools
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from mlops_tfx.placeholders import Placeholder
+from mlops_tfx.protos.forms import is_json_object, is_message
 
 _STRICT = ConfigDict(strict=True, arbitrary_types_allowed=True)
 
@@ -25,19 +26,28 @@ def _adapter(annotation: Any) -> TypeAdapter[Any]:
 def check_parameter(annotation: Any, value: Any) -> tuple[Any, str | None]:
     """Returns the value in the annotated type, and what is wrong with it, if anything.
 
-    Scalars are not converted (``"5"`` is no int, an int is a float); a list may be given for a tuple, and a dict for a
-    configuration model.
+    Scalars are not converted (``"5"`` is no int, an int is a float), but a number may be given for an enum; a list may
+    be given for a tuple; a dict, JSON text or a protobuf message for a configuration model.
     """
     adapter = _adapter(annotation)
     try:
         return adapter.validate_python(value), None
     except ValidationError as strict_error:
-        if not isinstance(value, list | tuple | dict | set):
+        if not (_is_structured(value) or _holds_enum(annotation)):
             return value, _describe(annotation, value, strict_error)
     try:
         return adapter.validate_python(value, strict=False), None
     except ValidationError as error:
         return value, _describe(annotation, value, error)
+
+
+def _is_structured(value: Any) -> bool:
+    return isinstance(value, list | tuple | dict | set) or is_message(value) or is_json_object(value)
+
+
+def _holds_enum(annotation: Any) -> bool:
+    members = (annotation, *get_args(annotation))
+    return any(isinstance(member, type) and issubclass(member, enum.Enum) for member in members)
 
 
 def _describe(annotation: Any, value: Any, error: ValidationError) -> str:

@@ -58,7 +58,7 @@ class ExampleValidator(Component):
 
     statistics: Input[ExampleStatistics]
     schema: Input[Schema]
-    exclude_splits: tuple[str, ...] | None = ()
+    exclude_splits: tuple[str, ...] | None = None
     custom_validation_config: Any = None
     fail_on_anomalies: bool = False
     environment: str | None = None

@@ -47,7 +47,7 @@ class FeatureUsefulness(Component):
     examples: Inputs[Examples]
     label: str = ""
     schema: OptionalInput[Schema] = OptionalInput()
-    exclude_splits: tuple[str, ...] | None = ()
+    exclude_splits: tuple[str, ...] | None = None
     weight_feature: str | None = None
     sample_rows: int = 20_000
     max_categories: int = 20

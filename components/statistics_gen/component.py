@@ -41,7 +41,7 @@ class StatisticsGen(Component):
     examples: Inputs[Examples]
     schema: OptionalInput[Schema] = OptionalInput()
     stats_options: StatsOptions | TfdvStatsOptions | str | None = None
-    exclude_splits: tuple[str, ...] | None = ()
+    exclude_splits: tuple[str, ...] | None = None
     sample_rate_by_split: dict[str, float] | None = None
     statistics = Output(ExampleStatistics)
 

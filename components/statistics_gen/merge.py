@@ -36,7 +36,7 @@ class MergeStatistics(Component):
     HEAVY_IMPORTS = ("tensorflow_data_validation",)
 
     span_statistics: Inputs[ExampleStatistics]
-    exclude_splits: tuple[str, ...] | None = ()
+    exclude_splits: tuple[str, ...] | None = None
     generators: tuple[str, ...] = ()
     statistics = Output(ExampleStatistics)
 

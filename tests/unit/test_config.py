@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from google.protobuf import json_format
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mlops_tfx.config import (
     FileFormat,
@@ -15,9 +18,12 @@ from mlops_tfx.config import (
     SplitConfig,
     StaticRange,
     TrainArgs,
+    ValidationSpec,
     Versioning,
 )
 from mlops_tfx.errors import ConfigError
+from mlops_tfx.parameters import check_parameter
+from mlops_tfx.protos import example_gen_pb2, infra_validator_pb2, pusher_pb2, trainer_pb2
 
 
 def test_nested_construction_and_equality():
@@ -60,3 +66,66 @@ def test_assignment_is_checked():
     assert args.num_steps == 5
     with pytest.raises(ValueError, match="greater than or equal to 0"):
         args.num_steps = -5
+
+
+BUILT = Output(split_config=SplitConfig(splits=[SplitConfig.Split(name="train", hash_buckets=3)]))
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"split_config": {"splits": [{"name": "train", "hash_buckets": 3}]}},
+        {"splitConfig": {"splits": [{"name": "train", "hashBuckets": 3}]}},
+        '{"split_config": {"splits": [{"name": "train", "hash_buckets": 3}]}}',
+        '{"splitConfig": {"splits": [{"name": "train", "hashBuckets": 3}]}}',
+        example_gen_pb2.Output(split_config={"splits": [{"name": "train", "hash_buckets": 3}]}),
+    ],
+)
+def test_other_forms_of_the_same(form):
+    assert check_parameter(Output | None, form) == (BUILT, None)
+    assert Output.model_validate(form) == BUILT
+
+
+def test_what_a_message_has_not_set_takes_the_default():
+    assert ValidationSpec.model_validate(infra_validator_pb2.ValidationSpec(num_tries=2)) == ValidationSpec(num_tries=2)
+    assert ValidationSpec().max_loading_time_seconds == 300
+
+
+def test_a_message_within_a_model():
+    split = example_gen_pb2.SplitConfig.Split(name="train", hash_buckets=3)
+    assert Output(split_config=SplitConfig(splits=[split])) == BUILT
+
+
+def test_enums_by_number_and_by_name():
+    message = pusher_pb2.PushDestination.Filesystem(base_directory="/srv", versioning=1)
+    by_name = {"base_directory": "/srv", "versioning": "UNIX_TIMESTAMP"}
+    for form in (message, by_name, {**by_name, "versioning": 1}):
+        assert PushDestination.Filesystem.model_validate(form).versioning is Versioning.UNIX_TIMESTAMP
+    assert check_parameter(PayloadFormat, 15) == (PayloadFormat.FORMAT_PARQUET, None)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "form", "text"),
+    [
+        (TrainArgs, '{"num_step": 3}', "TrainArgs has no field 'num_step'; did you mean 'num_steps'"),
+        (TrainArgs | None, '{"num_steps": ', "TrainArgs"),
+        (TrainArgs, trainer_pb2.TrainArgs(num_steps=-1), "num_steps: Input should be greater than or equal to 0"),
+        (TrainArgs, example_gen_pb2.SplitConfig(partition_feature_name="x"), "no field 'partition_feature_name'"),
+        (Output, {"split_config": {"splits": [{"name": "a", "hash_bucket": 1}]}}, "did you mean 'hash_buckets'"),
+        (PayloadFormat, 14, "expected PayloadFormat, received 14"),
+        (Versioning, "LATEST", "expected Versioning, received 'LATEST'"),
+        (TrainArgs, 5, "expected TrainArgs, received 5"),
+    ],
+)
+def test_other_forms_that_are_wrong(annotation, form, text):
+    _, problem = check_parameter(annotation, form)
+    assert problem is not None
+    assert text in problem
+
+
+@given(names=st.lists(st.text(max_size=5), max_size=4), steps=st.integers(0, 2**31 - 1))
+def test_a_message_and_its_json_say_the_same(names, steps):
+    message = trainer_pb2.TrainArgs(splits=names, num_steps=steps)
+    expected = TrainArgs(splits=names, num_steps=steps)
+    assert TrainArgs.model_validate(message) == expected
+    assert TrainArgs.model_validate(json_format.MessageToJson(message)) == expected
