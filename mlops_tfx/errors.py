@@ -8,6 +8,7 @@
     +-- ArtifactError          an artifact lacks a file, split, property or type it should have
     +-- MetadataError          the metadata store cannot be opened, read or written
     +-- ResolutionError        a node's inputs cannot be found
+    +-- SkipSignal             a resolver function says that the node is not to run now
     +-- UserCodeError          user code raised, or broke its contract; keeps the user's exception as __cause__
     +-- ValidationFailure      a gate the user asked for refused (anomalies, thresholds)
     +-- NodeFailedError        one node failed: names the node; the cause is __cause__
@@ -68,6 +69,10 @@ class MetadataError(MlopsTfxError):
 
 class ResolutionError(MlopsTfxError):
     """The inputs of a node cannot be found."""
+
+
+class SkipSignal(MlopsTfxError):
+    """A resolver function says that the node that takes its result is not to run now, and why."""
 
 
 class UserCodeError(MlopsTfxError):

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mlops_tfx import filesystem
-from mlops_tfx.channel import BaseChannel, Channel, OutputChannel
+from mlops_tfx.channel import BaseChannel
 from mlops_tfx.connection import ConnectionConfig, SqliteConnection
 from mlops_tfx.control_flow.run_parameters import checked_values, declared_parameters
 from mlops_tfx.errors import ConfigError, ResolutionError, WiringError, did_you_mean
@@ -281,7 +281,9 @@ def _in_order(nodes: Sequence[Node]) -> list[Node]:
 
 
 def _node_to_dict(node: Node) -> dict[str, Any]:
-    inputs = {key: [_channel_to_dict(source) for source in channel.sources()] for key, channel in node.inputs.items()}
+    inputs = {
+        key: [_source_to_dict(source, channel) for source in channel.sources()] for key, channel in node.inputs.items()
+    }
     from_inputs = {producer for channel in node.inputs.values() for producer in channel.producers()}
     return {
         "id": node.id,
@@ -295,10 +297,10 @@ def _node_to_dict(node: Node) -> dict[str, Any]:
     }
 
 
-def _channel_to_dict(channel: BaseChannel[Any]) -> Mapping[str, Any]:
-    if isinstance(channel, OutputChannel):
-        return {"node": channel.producer.id, "output": channel.output_key}
-    if isinstance(channel, Channel):
-        query = {"type": channel.type_name, "node": channel.producer_component_id, "output": channel.output_key}
-        return {key: value for key, value in query.items() if value is not None}
-    raise ConfigError(f"a channel of class {type(channel).__name__} cannot be exported")
+def _source_to_dict(source: BaseChannel[Any], channel: BaseChannel[Any]) -> dict[str, Any]:
+    found = source.to_dict()
+    if channel.is_optional:
+        found["optional"] = True
+    if channel.input_trigger is not None:
+        found["trigger_by_property"] = list(channel.input_trigger)
+    return found

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlops_tfx.artifacts import Artifact
-from mlops_tfx.channel import BaseChannel, Channel, OutputChannel
+from mlops_tfx.channel import BaseChannel
 from mlops_tfx.component import Component
 from mlops_tfx.control_flow import Cond
-from mlops_tfx.errors import ConfigError, ResolutionError, WiringError
-from mlops_tfx.placeholders import Known, known_at_start, resolve
+from mlops_tfx.errors import ConfigError, ResolutionError, SkipSignal, WiringError
+from mlops_tfx.placeholders import Known, NodeArtifacts, known_at_start, resolve
 
 if TYPE_CHECKING:
     from mlops_tfx.execution.task import Run
@@ -73,8 +73,8 @@ def known_to(node: Node, inputs: Artifacts, run: Run) -> Known:
     )
 
 
-def reason_to_skip(node: Node, inputs: Artifacts, run: Run) -> str | None:
-    """Returns why a node is not to run: a condition is false, or what it needs was skipped; else None.
+def unmet_condition(node: Node, run: Run) -> str | None:
+    """Returns the condition that keeps a node from running, the outermost first; None if all hold.
 
     Raises:
         ResolutionError: a condition cannot be decided.
@@ -83,17 +83,34 @@ def reason_to_skip(node: Node, inputs: Artifacts, run: Run) -> str | None:
         skipped = _skipped(predicate.channels(), run)
         if skipped:
             return f"its condition {predicate!r} needs {skipped}"
+        # Inputs are looked for only if the condition asks: what is skipped need not have any.
+        asks_inputs = any(isinstance(part, NodeArtifacts) for part in predicate.traverse())
+        inputs = inputs_of(node, run) if asks_inputs else {}
         if not predicate.resolve(known_to(node, inputs, run)):
             return f"its condition is false: {predicate!r}"
+    return None
+
+
+def inputs_of(node: Node, run: Run) -> dict[str, list[Artifact]]:
+    """Returns the input artifacts of a node by input name; whether they suffice, ``check_counts`` says.
+
+    Raises:
+        SkipSignal: a resolver function says that the node is not to run.
+    """
+    return {key: [] if _skipped([channel], run) else run.artifacts_of(channel) for key, channel in node.inputs.items()}
+
+
+def missing(node: Node, inputs: Artifacts, run: Run) -> str | None:
+    """Returns what a node needs and does not get because its producer was skipped; None if it has all."""
     asked = [channel for placeholder in node.placeholders() for channel in placeholder.channels()]
     skipped = _skipped(asked, run)
     if skipped:
         return f"its parameters need {skipped}"
-    return _missing_input(node, inputs, run)
-
-
-def _missing_input(node: Node, inputs: Artifacts, run: Run) -> str | None:
-    lost = {key: skipped for key, channel in node.inputs.items() if (skipped := _skipped([channel], run))}
+    lost = {
+        key: skipped
+        for key, channel in node.inputs.items()
+        if not channel.is_optional and (skipped := _skipped([channel], run))
+    }
     if isinstance(node, Component):
         lost = {key: skipped for key, skipped in lost.items() if not node.INPUTS[key].optional}
     elif any(inputs.values()):
@@ -102,14 +119,22 @@ def _missing_input(node: Node, inputs: Artifacts, run: Run) -> str | None:
     return next((f"its input {key!r} needs {skipped}" for key, skipped in lost.items()), None)
 
 
-def _skipped(channels: Iterator[BaseChannel[Any]] | Sequence[BaseChannel[Any]], run: Run) -> str:
+def _skipped(channels: Iterable[BaseChannel[Any]], run: Run) -> str:
     """The first producer that was skipped (or may fail, and did), for channels without any artifact."""
     for channel in channels:
         producers = [node.id for node in channel.producers() if node.id in run.skipped]
-        if producers and not run.artifacts_of(channel):
+        if producers and not _there(channel, run):
             how = "failed" if run.skipped[producers[0]] == OPTIONAL_FAILURE else "was skipped"
             return f"{producers[0]}, which {how}"
     return ""
+
+
+def _there(channel: BaseChannel[Any], run: Run) -> Sequence[Artifact]:
+    try:
+        return run.artifacts_of(channel)
+    except (ResolutionError, SkipSignal):
+        # A resolver function misses what its channel would have had.
+        return []
 
 
 def implicit_inputs(node: Node, run: Run) -> dict[str, list[Artifact]]:
@@ -117,15 +142,12 @@ def implicit_inputs(node: Node, run: Run) -> dict[str, list[Artifact]]:
     predicates = [scope.predicate for scope in node.scopes if isinstance(scope, Cond)]
     asked = [channel for placeholder in [*predicates, *node.placeholders()] for channel in placeholder.channels()]
     sources = [source for channel in asked for source in channel.sources()]
-    return {_key(source): list(run.artifacts_of(source)) for source in sources}
+    return {_key(source): list(_there(source, run)) for source in sources}
 
 
 def _key(channel: BaseChannel[Any]) -> str:
-    if isinstance(channel, OutputChannel):
-        return f"_{channel.producer.id}.{channel.output_key}"
-    if isinstance(channel, Channel) and channel.producer_component_id and channel.output_key:
-        return f"_{channel.producer_component_id}.{channel.output_key}"
-    return f"_{channel.type_name}"
+    producer, output_key = (getattr(channel, name, None) for name in ("producer_component_id", "output_key"))
+    return f"_{producer}.{output_key}" if producer and output_key else f"_{channel.type_name}"
 
 
 def settled(node: Node, inputs: Artifacts, run: Run) -> Node:

@@ -3,63 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlops_tfx.artifacts import Artifact
-from mlops_tfx.channel import BaseChannel, Channel, OutputChannel
+from mlops_tfx.channel import BaseChannel
 from mlops_tfx.component import Component
 from mlops_tfx.errors import ResolutionError
 from mlops_tfx.resolvers import Resolver
 
 if TYPE_CHECKING:
     from mlops_tfx.metadata import MetadataStore
-    from mlops_tfx.node import Node
 
 Artifacts = Mapping[str, Sequence[Artifact]]
 
 
-def resolve_inputs(
-    node: Node,
-    produced: Mapping[str, Artifacts],
-    store: MetadataStore,
-    pipeline_name: str,
-) -> dict[str, list[Artifact]]:
-    """Returns the input artifacts of a node by input name; whether they suffice, `check_counts` says.
+@dataclass(frozen=True)
+class RunArtifacts:
+    """What channels ask: what the nodes of this run have put out, and what earlier runs have.
 
-    Args:
-        node: the node about to run.
-        produced: outputs of the nodes that ran before, by node id.
-        store: answers queries over earlier runs.
-        pipeline_name: whose history is asked.
+    Attributes:
+        produced_by: outputs of the nodes that ran before, by node id.
+        history: the metadata store.
+        pipeline_name: the pipeline that runs.
     """
-    return {key: artifacts_of_channel(channel, produced, store, pipeline_name) for key, channel in node.inputs.items()}
 
+    produced_by: Mapping[str, Artifacts]
+    history: MetadataStore
+    pipeline_name: str
 
-def artifacts_of_channel(
-    channel: BaseChannel[Any], produced: Mapping[str, Artifacts], store: MetadataStore, pipeline_name: str
-) -> list[Artifact]:
-    """Returns the artifacts of one channel; arguments as for `resolve_inputs`."""
-    found = [_of_source(source, produced, store, pipeline_name) for source in channel.sources()]
-    return [artifact for artifacts in found for artifact in artifacts]
+    def produced(self, node_id: str, output_key: str) -> Sequence[Artifact]:
+        """What a node of this run has put out."""
+        return self.produced_by.get(node_id, {}).get(output_key, ())
 
-
-def _of_source(
-    channel: BaseChannel[Any],
-    produced: Mapping[str, Artifacts],
-    store: MetadataStore,
-    pipeline_name: str,
-) -> Sequence[Artifact]:
-    if isinstance(channel, OutputChannel):
-        return produced.get(channel.producer.id, {}).get(channel.output_key, ())
-    if isinstance(channel, Channel):
-        return store.latest(
-            channel.type,
-            pipeline_name=pipeline_name,
-            producer=channel.producer_component_id,
-            output_key=channel.output_key,
+    def published(
+        self,
+        artifact_type: type[Artifact],
+        *,
+        pipeline_name: str | None = None,
+        run_id: str | None = None,
+        producer: str | None = None,
+        output_key: str | None = None,
+    ) -> Sequence[Artifact]:
+        """The LIVE artifacts that a pipeline put out in any run, newest first."""
+        return self.history.latest(
+            artifact_type,
+            pipeline_name=pipeline_name or self.pipeline_name,
+            run_id=run_id,
+            producer=producer,
+            output_key=output_key,
             limit=None,
         )
-    raise ResolutionError(f"expected an output or a query, received a channel of class {type(channel).__name__}")
 
 
 def check_counts(node: Component, found: Mapping[str, Sequence[Artifact]]) -> None:
@@ -67,7 +61,7 @@ def check_counts(node: Component, found: Mapping[str, Sequence[Artifact]]) -> No
     for key, port in node.INPUTS.items():
         artifacts = found.get(key, ())
         channel = node.inputs.get(key)
-        if not artifacts and not port.optional:
+        if not artifacts and not (port.optional or (channel is not None and channel.is_optional)):
             raise ResolutionError(
                 f"input {key!r}: expected {port.artifact_type.TYPE_NAME}, received no artifact from {channel!r}; "
                 f"{_why_none(channel)}"

@@ -25,12 +25,12 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tfx import filesystem
 from mlops_tfx.component import Component, RunContext
-from mlops_tfx.errors import MlopsTfxError, NodeFailedError
+from mlops_tfx.errors import MlopsTfxError, NodeFailedError, SkipSignal
 from mlops_tfx.execution import cache, dynamic, owner, system_nodes
 from mlops_tfx.execution.beam import beam_pipeline, on_other_machines
 from mlops_tfx.execution.heavy_imports import import_heavy
 from mlops_tfx.execution.observer import NodeState, Observer, Step
-from mlops_tfx.execution.resolve import Artifacts, artifacts_of_channel, check_counts, resolve_inputs
+from mlops_tfx.execution.resolve import Artifacts, RunArtifacts, check_counts
 from mlops_tfx.execution.staging import Staging, inputs_here
 from mlops_tfx.metadata import ExecutionState, NodeIdentity
 from mlops_tfx.parameters import to_json
@@ -78,7 +78,7 @@ class Run:
 
     def artifacts_of(self, channel: BaseChannel[Any]) -> list[Artifact]:
         """The artifacts that a channel has by now."""
-        return artifacts_of_channel(channel, self.produced, self.store, self.pipeline.pipeline_name)
+        return channel.find(RunArtifacts(self.produced, self.store, self.pipeline.pipeline_name))
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,9 @@ def run_node(node: Node, run: Run) -> Outcome:
     """
     run.observer.node_started(node.id)
     try:
-        inputs = resolve_inputs(node, run.produced, run.store, run.pipeline.pipeline_name)
-        reason = dynamic.reason_to_skip(node, inputs, run)
+        reason = dynamic.unmet_condition(node, run)
+        inputs = dynamic.inputs_of(node, run) if reason is None else {}
+        reason = reason or dynamic.missing(node, inputs, run)
         seen = dynamic.implicit_inputs(node, run)
         if reason is not None:
             return _skip(node, run, reason, seen)
@@ -113,6 +114,8 @@ def run_node(node: Node, run: Run) -> Outcome:
             return Outcome(*system_nodes.run_system_node(node, inputs, run.identity(node), run.store))
         bound = node.bind(inputs, {}, None)
         ingredients = cache.ingredients(bound, inputs)
+    except SkipSignal as signal:
+        return _skip(node, run, str(signal), {})
     except Exception as error:
         run.store.fail(_begin(node, run, {}, {}, None), _error_text(error))
         raise _failure(node, error) from error

@@ -9,7 +9,7 @@ inside lists, dicts and configuration models, in Beam flags, in the pipeline roo
 is evaluated by ``resolve`` with a `Known`.
 """
 
-from mlops_tfx.placeholders.artifacts import ArtifactPlaceholder, FutureArtifacts, input, output
+from mlops_tfx.placeholders.artifacts import ArtifactPlaceholder, FutureArtifacts, NodeArtifacts, input, output
 from mlops_tfx.placeholders.building import dirname, join, join_path, make_dict, make_list, make_proto
 from mlops_tfx.placeholders.checks import (
     known_at_start,
@@ -45,6 +45,7 @@ __all__ = [
     "FutureArtifacts",
     "Known",
     "ListSerializationFormat",
+    "NodeArtifacts",
     "NullValueError",
     "Placeholder",
     "Predicate",

@@ -1,44 +1,15 @@
-"""Channels: promises of artifacts, which wire the output of one node to the input of another."""
+"""What nodes write, and unions of channels."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, cast
 
-from mlops_tfx.artifacts import Artifact
+from mlops_tfx.channel.base import A, ArtifactSource, BaseChannel
 from mlops_tfx.errors import ConfigError, did_you_mean
-from mlops_tfx.placeholders import FutureArtifacts
 
 if TYPE_CHECKING:
     from mlops_tfx.node import Node
-
-A = TypeVar("A", bound=Artifact)
-
-
-class BaseChannel(Generic[A]):
-    """A promise of artifacts of one type."""
-
-    def __init__(self, type: type[A]) -> None:
-        self.type = type
-
-    @property
-    def type_name(self) -> str:
-        """The TYPE_NAME of the promised artifacts."""
-        return self.type.TYPE_NAME
-
-    def sources(self) -> Sequence[BaseChannel[A]]:
-        """The channels this one draws from: itself, or the members of a union."""
-        return (self,)
-
-    def producers(self) -> Iterator[Node]:
-        """The nodes of this pipeline that must run before the channel has artifacts."""
-        for source in self.sources():
-            if isinstance(source, OutputChannel):
-                yield source.producer
-
-    def future(self) -> FutureArtifacts:
-        """The artifacts that will be here, for conditions and parameters: ``channel.future()[0].value``."""
-        return FutureArtifacts(self)
 
 
 class OutputChannel(BaseChannel[A]):
@@ -49,31 +20,22 @@ class OutputChannel(BaseChannel[A]):
         self.producer = producer
         self.output_key = output_key
 
+    @property
+    def producer_component_id(self) -> str:
+        """The id of the node, as it is by now."""
+        return self.producer.id
+
+    def producers(self) -> Iterator[Node]:
+        yield self.producer
+
+    def find(self, source: ArtifactSource) -> list[A]:
+        return cast("list[A]", list(source.produced(self.producer.id, self.output_key)))
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"node": self.producer.id, "output": self.output_key}
+
     def __repr__(self) -> str:
         return f"{self.producer.id}.outputs[{self.output_key!r}]"
-
-
-class Channel(BaseChannel[A]):
-    """A query over the history of the same pipeline, with TFX's arguments.
-
-    Args:
-        type: artifact class to look for.
-        producer_component_id: only artifacts that the node of this id wrote.
-        output_key: only artifacts that were written under this key.
-    """
-
-    def __init__(
-        self,
-        type: type[A],
-        producer_component_id: str | None = None,
-        output_key: str | None = None,
-    ) -> None:
-        super().__init__(type)
-        self.producer_component_id = producer_component_id
-        self.output_key = output_key
-
-    def __repr__(self) -> str:
-        return f"Channel({self.type_name}, producer={self.producer_component_id!r}, output_key={self.output_key!r})"
 
 
 class UnionChannel(BaseChannel[A]):
@@ -89,6 +51,13 @@ class UnionChannel(BaseChannel[A]):
 
     def sources(self) -> Sequence[BaseChannel[A]]:
         return self._channels
+
+    def producers(self) -> Iterator[Node]:
+        for channel in self._channels:
+            yield from channel.producers()
+
+    def find(self, source: ArtifactSource) -> list[A]:
+        return [artifact for channel in self._channels for artifact in channel.find(source)]
 
     def __repr__(self) -> str:
         return f"union({list(self._channels)!r})"
