@@ -27,7 +27,7 @@ for name, folder in MAPPED.items():
 NEWER = 'python_version >= "3.12"'
 BETWEEN = "!=1.18.*,!=1.19.*,!=1.20.*"
 REQUIRES = [
-    "aiohttp>=3.9,<4",  # the model server's HTTP port
+    "aiohttp>=3.14,<4",  # the model server's HTTP port
     "apache-beam>=2.60,<3",
     "click>=8.1,<9",
     "dill>=0.3.8",  # imported by tfx_bsl and tensorflow_transform, which do not require it

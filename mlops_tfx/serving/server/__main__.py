@@ -19,8 +19,8 @@ _log = logging.getLogger("mlops_tfx.serving.server")
 
 def main(arguments: Sequence[str]) -> int:
     """Runs a server; returns the exit code."""
-    options = parse_flags(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+    options = parse_flags(arguments)
     asked_to_stop = threading.Event()
 
     def stop(number: int, frame: Any) -> None:

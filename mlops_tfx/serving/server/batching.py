@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+import weakref
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,6 +23,7 @@ from mlops_tfx.serving.server.calls import NO_DEADLINE, Call, Execute, check_dea
 from mlops_tfx.serving.server.metrics import Metrics
 
 _LONGEST_WAIT = 3600.0
+_PARAMETERS = "batching_params.pbtxt"
 
 
 @dataclass(frozen=True)
@@ -228,6 +230,38 @@ class Batcher:
         if padding:
             arrays = [*arrays, np.repeat(arrays[0][:1], padding, axis=0)]
         return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
+class PerModelBatching:
+    """An interceptor that batches the versions which say how, in ``batching_params.pbtxt`` beside their SavedModel.
+
+    The others are not batched, as in TF Serving.
+    """
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._batchers: dict[tuple[str, int], Batcher] = {}
+
+    def prepare(self, name: str, path: str, version: int, session: Any) -> None:
+        """Reads the parameters of a version that has been loaded. Raises StatusError."""
+        file = os.path.join(path, _PARAMETERS)
+        self._batchers.pop((name, version), None)
+        if not os.path.exists(file):
+            return
+        try:
+            batcher = Batcher(BatchingParameters.from_file(file), self._metrics)
+        except ValueError as error:
+            raise statuses.invalid(str(error)) from error
+        self._batchers[name, version] = batcher
+        weakref.finalize(session, self._forget, name, version, batcher)
+
+    def _forget(self, name: str, version: int, batcher: Batcher) -> None:
+        if self._batchers.get((name, version)) is batcher:
+            del self._batchers[name, version]
+
+    def __call__(self, call: Call, proceed: Execute) -> Sequence[Any]:
+        batcher = self._batchers.get((call.model_name, call.version))
+        return proceed(call) if batcher is None else batcher(call, proceed)
 
 
 def _rows(call: Call) -> int:

@@ -8,6 +8,9 @@ import numpy as np
 
 from mlops_tfx.serving.server import statuses
 
+# A context is copied into every example: a small request may ask for more memory than there is.
+_MAX_SHARED_BYTES = 1 << 28
+
 
 def serialized(message: Any) -> Any:
     """Returns the serialized tf.Examples of an ``Input``, bytes objects ``[rows]``. Raises StatusError if it has none.
@@ -22,6 +25,11 @@ def serialized(message: Any) -> Any:
     context = b""
     if kind == "example_list_with_context":
         context = message.example_list_with_context.context.SerializeToString()
+        if len(context) * len(examples) > _MAX_SHARED_BYTES:
+            raise statuses.invalid(
+                f"The context of {len(context)} bytes takes more than {_MAX_SHARED_BYTES} bytes in {len(examples)} "
+                "examples"
+            )
     rows = np.empty(len(examples), object)
     rows[:] = [context + example.SerializeToString() for example in examples]
     return rows

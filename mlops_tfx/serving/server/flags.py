@@ -6,26 +6,34 @@ import argparse
 import dataclasses
 import difflib
 import importlib.metadata
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from mlops_tfx.serving.server.options import ServerOptions
 
-# Flags of tensorflow_model_server that change nothing here -> the value that is taken: it is what the server does.
-_WITHOUT_EFFECT: dict[str, str] = {
-    "flush_filesystem_caches": "true",
+_log = logging.getLogger(__name__)
+
+# Flags of tensorflow_model_server whose default is what this server does, and which would change answers or who may
+# ask: another value is refused.
+REFUSED: dict[str, str] = {
     "mixed_precision": "",
-    "num_unload_threads": "0",
-    "per_process_gpu_memory_fraction": "0",
     "platform_config_file": "",
     "prefer_tflite_model": "false",
-    "remove_unused_fields_from_bundle_metagraph": "true",
-    "skip_initialize_tpu": "false",
-    "tensorflow_session_config_file": "",
     "thread_pool_factory_config_file": "",
     "use_alts_credentials": "false",
     "xla_cpu_compilation_enabled": "false",
     "xla_gpu_compilation_enabled": "false",
+}
+# Flags that would not: another value is taken with a warning that it changes nothing.
+WITHOUT_EFFECT: dict[str, str] = {
+    "enable_profiler": "true",
+    "flush_filesystem_caches": "true",
+    "num_tflite_interpreters_per_pool": "1",
+    "num_tflite_pools": "",
+    "num_unload_threads": "0",
+    "remove_unused_fields_from_bundle_metagraph": "true",
+    "skip_initialize_tpu": "false",
 }
 _PROGRAM = "python -m mlops_tfx.serving.server"
 
@@ -44,11 +52,14 @@ def parse_flags(arguments: Sequence[str]) -> ServerOptions:
     if unknown:
         parser.error(_unknown_flag(unknown[0], fields))
     settings = vars(known)
-    settings.pop("enable_profiler", None)  # there is none, with either value
-    for name, value in _WITHOUT_EFFECT.items():
+    for name, value in REFUSED.items():
         given = settings.pop(name, value)
         if given != value:
             parser.error(f"flag --{name}={given} of tensorflow_model_server is not supported; leave it out")
+    for name, value in WITHOUT_EFFECT.items():
+        given = settings.pop(name, value)
+        if given != value:
+            _log.warning("flag --%s=%s of tensorflow_model_server has no effect here", name, given)
     if not settings.get("model_base_path") and not settings.get("model_config_file"):
         parser.error("Both server_options.model_base_path and server_options.model_config_file are empty! "
                      "Pass --model_base_path=/path/of/the/model or --model_config_file=/path/of/a/file")  # fmt: skip
@@ -66,7 +77,7 @@ def _parser(fields: dict[str, dataclasses.Field[Any]]) -> _Parser:
         extra = {"nargs": "?", "const": True} if isinstance(default, bool) else {}
         parser.add_argument(f"--{name}", help=option.metadata["help"] + shown, default=argparse.SUPPRESS,
                             type=_type_of(default), **extra)  # type: ignore[arg-type]  # fmt: skip
-    for name, value in {**_WITHOUT_EFFECT, "enable_profiler": "true"}.items():
+    for name, value in {**REFUSED, **WITHOUT_EFFECT}.items():
         boolean = value in ("true", "false")
         parser.add_argument(f"--{name}", help=argparse.SUPPRESS, default=argparse.SUPPRESS,
                             type=_lower if boolean else str, **({"nargs": "?", "const": "true"} if boolean else {}))  # type: ignore[arg-type]  # fmt: skip

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError, EncodeError
 from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
@@ -35,30 +36,40 @@ Notes = list[tuple[str, str]]
 Answer = Callable[[Any, float, Notes], Any]
 # Told of every request: API, model, code, seconds.
 Observe = Callable[[str, str, grpc.StatusCode, float], None]
+ObserveRequest = Callable[[Any, grpc.StatusCode, float], None]
 
 
-def handlers(inference: Inference, manager: ModelManager, board: StateBoard, observe: Observe) -> list[Any]:
-    """Returns the handlers of TF Serving's services."""
+def handlers(
+    inference: Inference,
+    manager: ModelManager,
+    board: StateBoard,
+    observe: Observe,
+    arrived: Callable[[], None] = lambda: None,
+) -> list[Any]:
+    """Returns the handlers of TF Serving's services. ``arrived`` is called when a request is there as a whole."""
+
+    def unary(answer: Answer, request_type: Any, observe: ObserveRequest | None = None) -> Any:
+        return _unary(answer, request_type, arrived, observe)
 
     def counted(api: str, answer: Answer, request_type: Any) -> Any:
-        return _unary(answer, request_type, lambda request, code, seconds: observe(api, _model(request), code, seconds))
+        return unary(answer, request_type, lambda request, code, seconds: observe(api, _model(request), code, seconds))
 
     prediction = {
         "Predict": counted("Predict", inference.predict, predict_pb2.PredictRequest),
         "Classify": counted("Classify", inference.classify, classification_pb2.ClassificationRequest),
         "Regress": counted("Regress", inference.regress, regression_pb2.RegressionRequest),
-        "MultiInference": _unary(inference.multi_inference, inference_pb2.MultiInferenceRequest),
-        "GetModelMetadata": _unary(
+        "MultiInference": unary(inference.multi_inference, inference_pb2.MultiInferenceRequest),
+        "GetModelMetadata": unary(
             lambda request, deadline, notes: inference.get_model_metadata(request),
             get_model_metadata_pb2.GetModelMetadataRequest,
         ),
     }
     model = {
-        "GetModelStatus": _unary(
+        "GetModelStatus": unary(
             lambda request, deadline, notes: status.get_model_status(board, request),
             get_model_status_pb2.GetModelStatusRequest,
         ),
-        "HandleReloadConfigRequest": _unary(
+        "HandleReloadConfigRequest": unary(
             lambda request, deadline, notes: status.reload_config(manager, request, deadline - time.monotonic()),
             model_management_pb2.ReloadConfigRequest,
         ),
@@ -74,33 +85,51 @@ def _model(request: Any) -> str:
     return name
 
 
-def _unary(
-    answer: Answer, request_type: Any, observe: Callable[[Any, grpc.StatusCode, float], None] | None = None
-) -> Any:
-    def handle(request: Any, context: Any) -> Any:
+def _unary(answer: Answer, request_type: Any, arrived: Callable[[], None], observe: ObserveRequest | None) -> Any:
+    def handle(data: bytes, context: Any) -> Any:
+        arrived()
         started = time.monotonic()
         remaining = context.time_remaining()
         notes: Notes = []
-        response, failure = None, None
+        request, response, failure = None, b"", None
         try:
-            response = answer(request, NO_DEADLINE if remaining is None else started + remaining, notes)
+            request = _parse(data, request_type)
+            message = answer(request, NO_DEADLINE if remaining is None else started + remaining, notes)
+            _send_trailers(context, message, notes)
+            response = _serialize(message)
         except statuses.StatusError as error:
             failure = error
         except Exception as error:
             _log.exception("a request failed in the server itself")
             failure = statuses.StatusError(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
-        if observe is not None:
+        if observe is not None and request is not None:
             observe(request, failure.code if failure else grpc.StatusCode.OK, time.monotonic() - started)
-        _send_trailers(context, response, notes)
         if failure is not None:
+            _send_trailers(context, None, notes)
             context.abort(failure.code, statuses.truncate(failure.message))
         return response
 
-    return grpc.unary_unary_rpc_method_handler(
-        handle,
-        request_deserializer=request_type.FromString,
-        response_serializer=lambda response: response.SerializeToString(),
-    )
+    # Bytes in and out: grpcio would read requests in the one thread that all of them come through, and answer those it
+    # cannot read with INTERNAL.
+    return grpc.unary_unary_rpc_method_handler(handle)
+
+
+def _parse(data: bytes, request_type: Any) -> Any:
+    try:
+        return request_type.FromString(data)
+    except DecodeError as error:
+        name = request_type.DESCRIPTOR.full_name
+        raise statuses.invalid(f"The request cannot be parsed as {name}") from error
+
+
+def _serialize(response: Any) -> bytes:
+    # Messages of protobuf end at 2 GiB.
+    try:
+        data: bytes = response.SerializeToString()
+        return data
+    except (ValueError, EncodeError) as error:
+        text = f"The response does not fit into a message: {error}"
+        raise statuses.StatusError(grpc.StatusCode.RESOURCE_EXHAUSTED, text) from error
 
 
 def _send_trailers(context: Any, response: Any, notes: Notes) -> None:

@@ -240,7 +240,7 @@ def _joint(definitions: Sequence[tuple[str, Any]]) -> tuple[str, tuple[str, ...]
             raise statuses.invalid("Input tensor must be the same for all Signatures.")
         feed = name
         fetches.update(dict.fromkeys(definition.outputs[alias].name for alias in outputs))
-    return feed, tuple(fetches)
+    return feed, tuple(sorted(fetches))
 
 
 def _fill_result(result: Any, definition: tuple[str, Any], fetched: dict[str, Any], rows: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 
-from mlops_tfx.serving.server import model_config, saved_model, statuses
+from mlops_tfx.serving.server import contents, model_config, saved_model, statuses
 from mlops_tfx.serving.server.calls import Target
 from mlops_tfx.serving.server.memory import give_back
 from mlops_tfx.serving.server.model_config import ModelSettings
@@ -31,7 +31,7 @@ class ModelManager:
     Args:
         options: the server's settings.
         board: where states are told.
-        prepare: called with name, folder, version and session before a version becomes available; what it raises
+        prepare: each called with name, folder, version and session before a version becomes available; what they raise
             (StatusError) fails the load.
         observe: told of every load of a SavedModel.
     """
@@ -40,7 +40,7 @@ class ModelManager:
         self,
         options: ServerOptions,
         board: StateBoard,
-        prepare: Prepare | None = None,
+        prepare: Sequence[Prepare] = (),
         observe: ObserveLoad = lambda path, code, seconds: None,
     ) -> None:
         self._options = options
@@ -123,6 +123,15 @@ class ModelManager:
         self._set_labels(settings)
         self._labels_ready = True
 
+    def reload_for_client(self, config: Any, timeout: float) -> None:
+        """``reload``, within the base paths that clients may name. Raises StatusError."""
+        roots = list(self._options.reload_base_paths)
+        for model in config.model_config_list.config:
+            if roots and not contents.is_below(model.base_path, roots):
+                text = f"Model {model.name}: base_path()={model.base_path} is outside of the folders that may be named"
+                raise statuses.StatusError(grpc.StatusCode.PERMISSION_DENIED, text)
+        self.reload(config, timeout)
+
     def _settings_of(self, config: Any) -> list[ModelSettings]:
         return model_config.settings_of(config, {name: model.settings for name, model in self._models.items()})
 
@@ -157,10 +166,9 @@ class ModelManager:
             raise
         finally:
             self._observe(path, code, time.monotonic() - started)
-        if self._prepare is None:
-            return session
         try:
-            self._prepare(name, path, version, session)
+            for prepare in self._prepare:
+                prepare(name, path, version, session)
         except BaseException:
             session.close()
             raise

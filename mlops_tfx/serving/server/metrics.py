@@ -14,6 +14,10 @@ from itertools import accumulate
 PREFIX = ":tensorflow:serving:"
 # Microseconds: 10 x 1.8^k, as in TF Serving.
 LATENCY_BUCKETS = tuple(10 * 1.8**k for k in range(33))
+# Clients choose some label values (the name of a model that is not there): more series than these are added up in one.
+_MOST_SERIES = 2000
+_LONGEST_LABEL = 256
+_OTHERS = "(others)"
 COUNT_BUCKETS = tuple(float(2**k) for k in range(15))
 
 
@@ -48,12 +52,19 @@ class Family:
     def add(self, *labels: str, value: float = 1.0) -> None:
         """Adds to a counter, or observes a value in a histogram."""
         with self._lock:
+            if labels not in self._values:
+                labels = self._bounded(labels)
             self._values[labels] = self._values.get(labels, 0.0) + value
             if self._buckets is not None:
                 counts = self._counts.get(labels)
                 if counts is None:
                     counts = self._counts[labels] = [0] * (len(self._buckets) + 1)
                 counts[bisect_left(self._buckets, value)] += 1
+
+    def _bounded(self, labels: tuple[str, ...]) -> tuple[str, ...]:
+        if len(self._values) >= _MOST_SERIES:
+            return (_OTHERS,) * len(labels)
+        return tuple(label[:_LONGEST_LABEL] for label in labels)
 
     def set(self, *labels: str, value: float) -> None:
         """Sets a gauge."""

@@ -28,6 +28,9 @@ class ServerOptions:
     host: str = field(default="0.0.0.0", metadata=_help("address to listen on"))
     grpc_socket_path: str = field(default="", metadata=_help("path of a UNIX socket to listen on as well"))
     grpc_max_threads: int = field(default_factory=_four_per_cpu, metadata=_help("threads that answer gRPC requests"))
+    grpc_message_timeout_in_ms: int = field(
+        default=30_000, metadata=_help("milliseconds that the message of a gRPC request may take to arrive")
+    )
     grpc_channel_arguments: str = field(
         default="", metadata=_help("comma-separated name=value settings of the gRPC server")
     )
@@ -37,12 +40,19 @@ class ServerOptions:
         default_factory=_four_per_cpu, metadata=_help("threads that answer HTTP requests")
     )
     rest_api_timeout_in_ms: int = field(default=30_000, metadata=_help("milliseconds until a REST request is given up"))
+    rest_api_idle_timeout_in_ms: int = field(
+        default=75_000,
+        metadata=_help("milliseconds that a HTTP connection may be without a complete head of a request"),
+    )
     rest_api_enable_cors_support: bool = field(default=False, metadata=_help("let pages of any origin ask"))
     monitoring_config_file: str = field(default="", metadata=_help("MonitoringConfig as text: metrics over HTTP"))
     ssl_config_file: str = field(default="", metadata=_help("SSLConfig as text: gRPC with TLS"))
     rest_api_ssl_config_file: str = field(default="", metadata=_help("SSLConfig as text: HTTPS instead of HTTP"))
     enable_batching: bool = field(default=False, metadata=_help("run requests that come at the same time together"))
     batching_parameters_file: str = field(default="", metadata=_help("BatchingParameters as text"))
+    enable_per_model_batching_parameters: bool = field(
+        default=False, metadata=_help("batch the versions that have a batching_params.pbtxt, and by it, instead of all")
+    )
     max_pending_requests: int = field(
         default=10_000, metadata=_help("requests in the server, running and waiting, from which on more are refused")
     )
@@ -59,6 +69,10 @@ class ServerOptions:
     model_config_file: str = field(default="", metadata=_help("ModelServerConfig as text: several models"))
     model_config_file_poll_wait_seconds: float = field(
         default=0.0, metadata=_help("seconds between looks at model_config_file; 0 to read it once")
+    )
+    reload_base_paths: tuple[str, ...] = field(
+        default=(),
+        metadata=_help("comma-separated folders that HandleReloadConfigRequest may have base paths in; none: any"),
     )
     allow_version_labels_for_unavailable_models: bool = field(
         default=False, metadata=_help("take new labels for versions that are not available yet")
@@ -84,6 +98,12 @@ class ServerOptions:
     )
     tensorflow_inter_op_parallelism: int = field(
         default=0, metadata=_help("threads between operations; 0: the thread of the request")
+    )
+    tensorflow_session_config_file: str = field(
+        default="", metadata=_help("ConfigProto as text; the flags for threads and memory go before it")
+    )
+    per_process_gpu_memory_fraction: float = field(
+        default=0.0, metadata=_help("share of a GPU's memory that the server takes; 0: TensorFlow decides")
     )
     enable_signature_method_name_check: bool = field(
         default=False, metadata=_help("refuse signatures whose method name is not that of the request")
@@ -128,7 +148,8 @@ class ServerOptions:
         if not -1 <= self.rest_api_port <= 65535:
             problems.append(f"expected a port from 0 to 65535, or -1, received rest_api_port={self.rest_api_port}")
         for name in ("grpc_max_threads", "max_message_bytes", "rest_api_num_threads", "rest_api_timeout_in_ms",
-                     "max_pending_requests"):  # fmt: skip
+                     "rest_api_idle_timeout_in_ms",
+                     "grpc_message_timeout_in_ms", "max_pending_requests"):  # fmt: skip
             if getattr(self, name) < 1:
                 problems.append(f"expected at least 1, received {name}={getattr(self, name)}")
         for name in ("max_num_load_retries", "num_load_threads", "load_retry_interval_micros"):
@@ -138,6 +159,9 @@ class ServerOptions:
             problems.append(
                 "server_options.batching_parameters_file is set without setting server_options.enable_batching to true."
             )
+        if not 0 <= self.per_process_gpu_memory_fraction <= 1:
+            fraction = self.per_process_gpu_memory_fraction
+            problems.append(f"expected 0 to 1, received per_process_gpu_memory_fraction={fraction}")
         if not self.saved_model_tags:
             problems.append("expected at least one tag, received saved_model_tags=()")
         return problems
@@ -165,4 +189,6 @@ class ServerOptions:
             self.tensorflow_intra_op_parallelism or both,
             self.tensorflow_inter_op_parallelism or both,
             self.saved_model_tags,
+            self.tensorflow_session_config_file,
+            self.per_process_gpu_memory_fraction,
         )

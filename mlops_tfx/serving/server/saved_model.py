@@ -13,16 +13,17 @@ from typing import Any
 
 import grpc
 import tensorflow as tf
+from google.protobuf import text_format
 from tensorflow.core.protobuf import config_pb2
 
-from mlops_tfx.serving.server import statuses
+from mlops_tfx.serving.server import contents, statuses
 from mlops_tfx.serving.server.calls import Plan
-from mlops_tfx.serving.server.signatures import Runner, Signature
+from mlops_tfx.serving.server.signatures import Runner, Signature, remember
 
 
 @dataclass(frozen=True)
 class SessionOptions:
-    """How sessions run: thread counts, 0 for the default; and the tags of the graph to load.
+    """How sessions run: thread counts, 0 for the default; the tags of the graph to load; a ConfigProto as text.
 
     By default the operations of one request run in the thread that received it (inter_op 0), which answers small
     models soonest and keeps concurrent requests from waiting for each other.
@@ -31,6 +32,28 @@ class SessionOptions:
     intra_op_threads: int = 0
     inter_op_threads: int = 0
     tags: tuple[str, ...] = ("serve",)
+    config_file: str = ""
+    gpu_memory_fraction: float = 0.0
+
+    def config(self) -> Any:
+        """Returns the ConfigProto of sessions. Raises ValueError for a file that is none."""
+        config = _read_config(self.config_file) if self.config_file else config_pb2.ConfigProto()
+        config.allow_soft_placement = True
+        if self.intra_op_threads:
+            config.intra_op_parallelism_threads = self.intra_op_threads
+        if self.inter_op_threads or not config.inter_op_parallelism_threads:
+            config.inter_op_parallelism_threads = self.inter_op_threads or -1
+        if self.gpu_memory_fraction:
+            config.gpu_options.per_process_gpu_memory_fraction = self.gpu_memory_fraction
+        return config
+
+
+def _read_config(path: str) -> Any:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return text_format.Parse(file.read(), config_pb2.ConfigProto())
+    except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
+        raise ValueError(f"cannot read ConfigProto from {path}: {error}") from error
 
 
 class SavedModelSession:
@@ -43,16 +66,12 @@ class SavedModelSession:
 
     def __init__(self, path: str, options: SessionOptions) -> None:
         _check_file(path)
+        contents.check_links(path)
         graph = tf.Graph()
-        config = tf.compat.v1.ConfigProto(
-            intra_op_parallelism_threads=options.intra_op_threads,
-            inter_op_parallelism_threads=options.inter_op_threads or -1,
-            allow_soft_placement=True,
-        )
-        self._session: Any = tf.compat.v1.Session(graph=graph, config=config)
+        self._session: Any = tf.compat.v1.Session(graph=graph, config=options.config())
         try:
             with graph.as_default():
-                meta_graph = tf.compat.v1.saved_model.loader.load(self._session, list(options.tags), path)
+                meta_graph = _load(self._session, list(options.tags), path)
             graph.finalize()
             self._joint_plans: dict[tuple[str, tuple[str, ...]], Plan] = {}
             self.signature_defs = meta_graph.signature_def
@@ -68,9 +87,10 @@ class SavedModelSession:
     def joint_plan(self, feed: str, fetches: tuple[str, ...]) -> Plan:
         """Returns what runs several signatures of one input at once; inputs and outputs are names of tensors."""
         key = (feed, fetches)
-        if key not in self._joint_plans:
-            self._joint_plans[key] = Plan((feed,), fetches, self._make_runner([feed], fetches))
-        return self._joint_plans[key]
+        plan = self._joint_plans.get(key)
+        if plan is None:
+            plan = remember(self._joint_plans, key, Plan((feed,), fetches, self._make_runner([feed], fetches)))
+        return plan
 
     def _make_runner(self, feeds: Sequence[str], fetches: Sequence[str]) -> Runner:
         options = config_pb2.CallableOptions(feed=feeds, fetch=fetches)
@@ -94,6 +114,20 @@ class SavedModelSession:
         self.signatures = {}
         self._joint_plans = {}
         self._session.close()
+
+
+def _load(session: Any, tags: list[str], path: str) -> Any:
+    # What tf.compat.v1.saved_model.loader.load does, with a look at the assets before the graph reads them, and with
+    # one reading of the file instead of two.
+    from tensorflow.python.saved_model import loader_impl
+
+    loader = loader_impl.SavedModelLoader(path)
+    meta_graph = loader.get_meta_graph_def_from_tags(tags)
+    contents.check_assets(path, meta_graph)
+    saver, _ = loader.load_graph(session.graph, tags)
+    loader.restore_variables(session, saver)
+    loader.run_init_ops(session, tags)
+    return meta_graph
 
 
 def _check_file(path: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
     from mlops_tfx.serving.server.batching import BatchingParameters
     from mlops_tfx.serving.server.calls import Interceptor
-    from mlops_tfx.serving.server.manager import ModelManager
+    from mlops_tfx.serving.server.manager import ModelManager, Prepare
     from mlops_tfx.serving.server.metrics import Metrics
     from mlops_tfx.serving.server.request_log.logger import RequestLogger
     from mlops_tfx.serving.server.rest.http_server import HttpServer
@@ -47,26 +46,37 @@ class ModelServer:
         if options is not None and settings:
             raise ValueError(f"expected options or single settings, received both: {sorted(settings)}")
         # TensorFlow is imported here, seconds before the first model is.
-        from mlops_tfx.serving.server.batching import Batcher
+        from mlops_tfx.serving.server.batching import Batcher, PerModelBatching
         from mlops_tfx.serving.server.calls import chain
         from mlops_tfx.serving.server.interceptors import measuring
         from mlops_tfx.serving.server.manager import ModelManager
         from mlops_tfx.serving.server.metrics import Metrics
+        from mlops_tfx.serving.server.request_threads import RequestThreads
         from mlops_tfx.serving.server.states import StateBoard
         from mlops_tfx.serving.server.warmup import Warmup
 
         self.options = options or ServerOptions(**settings)
         self._board = StateBoard()
         self._metrics = Metrics()
-        warmup = Warmup(self._metrics, self.options.num_request_iterations_for_warmup)
-        prepare = warmup if self.options.enable_model_warmup else None
-        self._manager = ModelManager(self.options, self._board, prepare, self._metrics.observe_load)
         options = self.options
-        batching = [Batcher(_batching_parameters(options), self._metrics)] if options.enable_batching else []
+        # Said now rather than with the first model.
+        options.session.config()
+        steps: list[Prepare] = []
+        if options.enable_model_warmup:
+            steps.append(Warmup(self._metrics, options.num_request_iterations_for_warmup))
+        batching: list[Interceptor] = []
+        if options.enable_batching and options.enable_per_model_batching_parameters:
+            per_model = PerModelBatching(self._metrics)
+            steps.append(per_model.prepare)
+            batching = [per_model]
+        elif options.enable_batching:
+            batching = [Batcher(_batching_parameters(options), self._metrics)]
+        self._manager = ModelManager(options, self._board, steps, self._metrics.observe_load)
         self._request_logger = _request_logger(options, self._manager, self._metrics)
         self._execute = chain([measuring(self._metrics), *interceptors, self._request_logger, *batching])
+        self._threads = RequestThreads(_threads(self.options), self.options.grpc_message_timeout_in_ms / 1e3)
         self._server = grpc.server(
-            ThreadPoolExecutor(_threads(self.options), thread_name_prefix="serve"),
+            self._threads,
             maximum_concurrent_rpcs=self.options.max_pending_requests,
             options=[
                 # A port that another server has is an error, not something to share with it.
@@ -97,6 +107,7 @@ class ModelServer:
             self._manager,
             self._board,
             lambda api, model, code, seconds: metrics.observe(api, "GRPC", model, code.name, seconds),
+            self._threads.arrived,
         )
         services = [grpc_service.PREDICTION_SERVICE, grpc_service.MODEL_SERVICE]
         self._health = health.Health(self._manager, self._board)
@@ -124,6 +135,7 @@ class ModelServer:
             max_pending=options.max_pending_requests,
             tls=http_context(options.rest_api_ssl_config_file) if options.rest_api_ssl_config_file else None,
             timeout=options.rest_api_timeout_in_ms / 1e3,
+            idle=options.rest_api_idle_timeout_in_ms / 1e3,
             max_bytes=options.max_message_bytes,
             cors=options.rest_api_enable_cors_support,
         )

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from mlops_tfx.serving.server import statuses, tensors
 from mlops_tfx.serving.server.calls import Plan
 
 Runner = Callable[[Sequence[Any]], Sequence[Any]]
 MakeRunner = Callable[[Sequence[str], Sequence[str]], Runner]
+_Key = TypeVar("_Key")
+
+# A run is prepared once per choice of outputs. A client may try all choices, and of twenty outputs there are a million.
+_MOST_PLANS = 64
+
+
+def remember(plans: dict[_Key, Plan], key: _Key, plan: Plan) -> Plan:
+    """Keeps a plan for the next time, and lets an old one go when there are too many. Returns the plan."""
+    if len(plans) >= _MOST_PLANS:
+        # The oldest but the first, which is the one for all outputs.
+        plans.pop(list(plans)[1], None)
+    plans[key] = plan
+    return plan
 
 
 class Signature:
@@ -69,7 +82,8 @@ class Signature:
             if alias in seen:
                 raise statuses.duplicate_output(alias)
             seen[alias] = None
-        return tuple(seen)
+        # In one order, whatever the request's: the answer is a map.
+        return tuple(sorted(seen))
 
     def encode(self, outputs: Sequence[str], arrays: Sequence[Any], response: Any, as_content: bool = False) -> None:
         """Writes arrays into ``response``, a map from alias to TensorProto."""
@@ -105,7 +119,7 @@ class Signature:
         if plan is None:
             feeds = [feed for _, feed, _ in self._inputs]
             runner = self._make_runner(feeds, [self._outputs[alias][0] for alias in outputs])
-            plan = self._plans[outputs] = Plan(self._input_aliases, outputs, runner)
+            plan = remember(self._plans, outputs, Plan(self._input_aliases, outputs, runner))
         return plan
 
 

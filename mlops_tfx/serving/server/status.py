@@ -36,7 +36,7 @@ def get_model_status(board: StateBoard, request: Any) -> Any:
 
 def reload_config(manager: ModelManager, request: Any, timeout: float) -> Any:
     """Answers a ReloadConfigRequest within ``timeout`` seconds. Raises StatusError."""
-    manager.reload(request.config, timeout)
+    manager.reload_for_client(request.config, timeout)
     response = model_management_pb2.ReloadConfigResponse()
     # Present also when all is well, with the code OK.
     response.status.SetInParent()

@@ -36,8 +36,13 @@ _COMPLEX: dict[int, tuple[Any, Any, str]] = {
     types_pb2.DT_COMPLEX128: (np.dtype(np.complex128), np.dtype(np.float64), "dcomplex_val"),
 }
 _FIXED_SIZE = _NUMERIC.keys() | _HALF.keys() | _COMPLEX.keys()
-# A tensor whose single value is to be repeated further than this is not a request but an attack.
-_MAX_FILLED_BYTES = 1 << 31
+# A tensor whose last value is to be repeated further than this is not a request but an attack.
+_MAX_FILLED_BYTES = 1 << 27
+# TensorFlow's own limit; the product of a million sizes would take minutes.
+_MAX_DIMENSIONS = 254
+_MAX_VARINT_BITS = 63
+# Values of an output that are Python objects at a time.
+_ENCODED_AT_ONCE = 1 << 18
 
 
 def dtype_name(dtype: int) -> str:
@@ -54,7 +59,10 @@ def decode(proto: Any) -> Any:
     """
     if proto.tensor_shape.unknown_rank:
         raise ValueError("the shape has no rank")
-    shape = [dim.size for dim in proto.tensor_shape.dim]
+    dims = proto.tensor_shape.dim
+    if len(dims) > _MAX_DIMENSIONS:
+        raise ValueError(f"{len(dims)} dimensions")
+    shape = [dim.size for dim in dims]
     count = math.prod(shape)
     if shape and min(shape) < 0:
         raise ValueError(f"the shape {shape} has negative sizes")
@@ -116,8 +124,8 @@ def _split_content(content: bytes, count: int) -> list[bytes]:
     for _ in range(count):
         length, shift = 0, 0
         while True:
-            if position >= len(content):
-                raise ValueError("the string content ends early")
+            if position >= len(content) or shift > _MAX_VARINT_BITS:
+                raise ValueError("the string content ends early, or a length does not")
             byte = content[position]
             position += 1
             length |= (byte & 0x7F) << shift
@@ -149,13 +157,22 @@ def encode(value: Any, dtype: int, proto: Any, as_content: bool = False) -> None
     if as_content and dtype in _FIXED_SIZE:
         proto.tensor_content = array.tobytes()
     elif dtype in _NUMERIC:
-        getattr(proto, _NUMERIC[dtype][1]).extend(array.ravel().tolist())
+        _extend(getattr(proto, _NUMERIC[dtype][1]), array.ravel())
     elif dtype == types_pb2.DT_STRING:
         proto.string_val.extend(array.ravel().tolist())
     elif dtype in _HALF:
-        proto.half_val.extend(np.ascontiguousarray(array).view(np.uint16).ravel().tolist())
+        _extend(proto.half_val, np.ascontiguousarray(array).view(np.uint16).ravel())
     elif dtype in _COMPLEX:
         _, part, field = _COMPLEX[dtype]
-        getattr(proto, field).extend(np.ascontiguousarray(array).ravel().view(part).tolist())
+        _extend(getattr(proto, field), np.ascontiguousarray(array).ravel().view(part))
     else:
         proto.CopyFrom(tf.make_tensor_proto(value))
+
+
+def _extend(values: Any, array: Any) -> None:
+    # In pieces: as Python objects numbers take eight times the memory of the array.
+    if len(array) <= _ENCODED_AT_ONCE:
+        values.extend(array.tolist())
+        return
+    for start in range(0, len(array), _ENCODED_AT_ONCE):
+        values.extend(array[start : start + _ENCODED_AT_ONCE].tolist())

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mlops_tfx.serving.client import Client
+from tests.conformance.serving import models
 
 Save = Callable[[Path, float], Path]
 
@@ -46,43 +47,9 @@ def half_plus_two(tmp_path_factory: pytest.TempPathFactory, save_half_plus: Save
 @pytest.fixture(scope="session")
 def kinds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A base path with a model of many signatures: several inputs, defaults, every dtype, a matrix product."""
-    import tensorflow as tf
-    from tensorflow.core.protobuf import saved_model_pb2
-
     base = tmp_path_factory.mktemp("kinds")
-    module = tf.Module()
-    module.weights = tf.Variable(tf.ones([4, 2]))
-
-    def concrete(function: Any, **inputs: Any) -> Any:
-        specs = {name: tf.TensorSpec(shape, dtype, name=name) for name, (shape, dtype) in inputs.items()}
-        return tf.function(function, autograph=False).get_concrete_function(**specs)
-
-    numbers = {"a": ([None], tf.float32), "b": ([None], tf.float32)}
-    types = ["float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool",
-             "string", "half", "bfloat16", "complex64", "complex128"]  # fmt: skip
-    signatures = {
-        "add": concrete(lambda a, b: {"sum": a + b, "product": a * b}, **numbers),
-        "add_default": concrete(lambda a, b: {"sum": a + b, "product": a * b}, **numbers),
-        "matrix": concrete(lambda m: {"out": tf.matmul(m, module.weights)}, m=(None, tf.float32)),
-        "text": concrete(lambda s: {"length": tf.strings.length(s), "same": s}, s=([None], tf.string)),
-        "count": concrete(_count, n=([], tf.int32)),
-        **{f"same_{name}": concrete(lambda v: {"v": tf.identity(v)}, v=(None, tf.as_dtype(name))) for name in types},
-    }
-    folder = base / "1"
-    tf.saved_model.save(module, str(folder), signatures=signatures)
-    file = folder / "saved_model.pb"
-    saved = saved_model_pb2.SavedModel.FromString(file.read_bytes())
-    default = saved.meta_graphs[0].signature_def["add_default"].defaults["b"]
-    default.CopyFrom(tf.make_tensor_proto(10.0))
-    file.write_bytes(saved.SerializeToString())
+    models.save_kinds(base / "1")
     return base
-
-
-def _count(n: Any) -> dict[str, Any]:
-    # Takes time in proportion to n, for requests that are in flight while something else happens.
-    import tensorflow as tf
-
-    return {"n": tf.while_loop(lambda i: i < n, lambda i: [i + 1], [tf.constant(0)])[0]}
 
 
 @pytest.fixture(scope="module")

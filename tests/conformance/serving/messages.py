@@ -20,13 +20,20 @@ MODULES = {
     "MultiInferenceRequest": "inference",
     "MultiInferenceResponse": "inference",
     "GetModelStatusRequest": "get_model_status",
+    "GetModelStatusResponse": "get_model_status",
+    "GetModelMetadataRequest": "get_model_metadata",
+    "GetModelMetadataResponse": "get_model_metadata",
     "ReloadConfigRequest": "model_management",
+    "ReloadConfigResponse": "model_management",
 }
 METHODS = {
     "Predict": (PREDICTION, "PredictResponse"),
     "Classify": (PREDICTION, "ClassificationResponse"),
     "Regress": (PREDICTION, "RegressionResponse"),
     "MultiInference": (PREDICTION, "MultiInferenceResponse"),
+    "GetModelMetadata": (PREDICTION, "GetModelMetadataResponse"),
+    "GetModelStatus": (MODEL, "GetModelStatusResponse"),
+    "HandleReloadConfigRequest": (MODEL, "ReloadConfigResponse"),
 }
 
 
@@ -47,25 +54,39 @@ class Peer:
     def call(self, method: str, request: Any) -> Any:
         return self.with_trailers(method, request)[0]
 
-    def with_trailers(self, method: str, request: Any) -> tuple[Any, dict[str, str]]:
-        stub = self._stub(method)
-        response, call = stub.with_call(request, timeout=60)
+    def with_trailers(self, method: str, request: Any, timeout: float = 60) -> tuple[Any, dict[str, str]]:
+        response, call = self.stub(method).with_call(request, timeout=timeout)
         return response, dict(call.trailing_metadata())
 
-    def _stub(self, method: str) -> Any:
+    def stub(self, method: str) -> Any:
         service, response = METHODS[method]
         if self.kind == "own":
             return self.channel.unary_unary(
                 f"/{service}/{method}", lambda m: m.SerializeToString(), self.type(response).FromString
             )
-        from tensorflow_serving.apis import prediction_service_pb2_grpc
+        from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
+        if service == MODEL:
+            return getattr(model_service_pb2_grpc.ModelServiceStub(self.channel), method)
         return getattr(prediction_service_pb2_grpc.PredictionServiceStub(self.channel), method)
 
-    def refused(self, method: str, request: Any) -> tuple[str, str]:
+    def refused(self, method: str, request: Any, timeout: float = 60) -> tuple[str, str]:
         with pytest.raises(grpc.RpcError) as caught:
-            self.call(method, request)
+            self.with_trailers(method, request, timeout)
         return caught.value.code().name, caught.value.details()
+
+    def predict(
+        self, model: str, signature: str = "", *, outputs: Any = (), version: int = 0, label: str = "", **inputs: Any
+    ) -> Any:
+        """A PredictRequest; inputs are anything that tf.make_tensor_proto takes, or TensorProtos."""
+        import tensorflow as tf
+
+        request = self.type("PredictRequest")(output_filter=outputs)
+        fill_spec(request.model_spec, model, signature, version, label)
+        for name, value in inputs.items():
+            proto = value if hasattr(value, "tensor_shape") else tf.make_tensor_proto(value)
+            request.inputs[name].MergeFromString(proto.SerializeToString())
+        return request
 
     def examples(self, request: str, model: str, signature: str, *rows: dict[str, Any], **shared: Any) -> Any:
         """A request of tf.Examples; ``shared`` is the context that all of them have in common."""
@@ -82,6 +103,14 @@ class Peer:
             fill_example(target.examples.add(), row)
         if shared:
             fill_example(target.context, shared)
+
+
+def fill_spec(spec: Any, model: str, signature: str = "", version: int = 0, label: str = "") -> None:
+    spec.name, spec.signature_name = model, signature
+    if version:
+        spec.version.value = version
+    if label:
+        spec.version_label = label
 
 
 def fill_example(example: Any, row: dict[str, Any]) -> None:

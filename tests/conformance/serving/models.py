@@ -61,6 +61,7 @@ def save_misfits(folder: Path) -> None:
             "double_scores": define(feed, {"scores": tf.cast(table, tf.float64)}, CLASSIFY),
             "long_scores": define(feed, {"scores": one_more}, CLASSIFY),
             "uneven": define(feed, {"classes": names[:, :1], "scores": table}, CLASSIFY),
+            "unfed": define(feed, {"y": tf.identity(v1.placeholder(tf.float32, [None, 3], name="input_1"))}, PREDICT),
             "fed_twice": define({**feed, "more": text}, {"y": flat}, PREDICT),
             "flat": define(feed, {"outputs": flat}, REGRESS),
             "no_outputs": define(feed, {"y": flat}, REGRESS),
@@ -90,3 +91,50 @@ def save(session: Any, folder: Path, signatures: dict[str, Any]) -> None:
     builder = tf.compat.v1.saved_model.Builder(str(folder))
     builder.add_meta_graph_and_variables(session, ["serve"], signature_def_map=signatures)
     builder.save()
+
+
+def save_kinds(folder: Path) -> None:
+    """A model of many signatures: several inputs, defaults, every dtype, a matrix product."""
+    import tensorflow as tf
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    module = tf.Module()
+    module.weights = tf.Variable(tf.ones([4, 2]))
+
+    def concrete(function: Any, **inputs: Any) -> Any:
+        specs = {name: tf.TensorSpec(shape, dtype, name=name) for name, (shape, dtype) in inputs.items()}
+        return tf.function(function, autograph=False).get_concrete_function(**specs)
+
+    numbers = {"a": ([None], tf.float32), "b": ([None], tf.float32)}
+    types = ["float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool",
+             "string", "half", "bfloat16", "complex64", "complex128"]  # fmt: skip
+    signatures = {
+        "add": concrete(lambda a, b: {"sum": a + b, "product": a * b}, **numbers),
+        "add_default": concrete(lambda a, b: {"sum": a + b, "product": a * b}, **numbers),
+        "matrix": concrete(lambda m: {"out": tf.matmul(m, module.weights)}, m=(None, tf.float32)),
+        "text": concrete(lambda s: {"length": tf.strings.length(s), "same": s}, s=([None], tf.string)),
+        "count": concrete(_count, n=([], tf.int32)),
+        "bytes": concrete(lambda s: {"raw_bytes": s, "text": s}, s=([None], tf.string)),
+        "uneven": concrete(lambda v: {"x": v, "y": tf.concat([v, v[:1]], 0)}, v=([None], tf.float32)),
+        "total": concrete(lambda v: {"x": v, "y": tf.reduce_sum(v)}, v=([None], tf.float32)),
+        **{f"same_{name}": concrete(lambda v: {"v": tf.identity(v)}, v=(None, tf.as_dtype(name))) for name in types},
+    }
+    tf.saved_model.save(module, str(folder), signatures=signatures)
+    file = folder / "saved_model.pb"
+    saved = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    default = saved.meta_graphs[0].signature_def["add_default"].defaults["b"]
+    default.CopyFrom(tf.make_tensor_proto(10.0))
+    file.write_bytes(saved.SerializeToString())
+
+
+def _count(n: Any) -> dict[str, Any]:
+    # Takes time in proportion to n, for requests that are in flight while something else happens.
+    import tensorflow as tf
+
+    return {"n": tf.while_loop(lambda i: i < n, lambda i: [i + 1], [tf.constant(0)])[0]}
+
+
+def configuration(bases: dict[str, Path]) -> str:
+    """A ModelServerConfig of models by name and base path."""
+    entries = (f"config {{ name: '{n}' base_path: '{b}' model_platform: 'tensorflow' }}" for n, b in bases.items())
+    return f"model_config_list {{ {' '.join(entries)} }}"

@@ -53,12 +53,6 @@ def floats(*values: float) -> Any:
     return np.array(values, np.float32)
 
 
-def refused(call: Any, request: Any) -> tuple[grpc.StatusCode, str]:
-    with pytest.raises(grpc.RpcError) as caught:
-        call(request, timeout=60)
-    return caught.value.code(), caught.value.details()
-
-
 def test_half_plus_two(stub: Any) -> None:
     response = stub.Predict(make_request("half_plus_two", x=floats(2, 3, 4)), timeout=60)
     # Typed fields, as the C++ server answers by default.
@@ -118,116 +112,6 @@ def test_default_of_an_input(kinds_stub: Any) -> None:
     assert list(response.outputs["sum"].float_val) == [11.0, 12.0]
 
 
-INVALID = grpc.StatusCode.INVALID_ARGUMENT
-NOT_FOUND = grpc.StatusCode.NOT_FOUND
-PRECONDITION = grpc.StatusCode.FAILED_PRECONDITION
-
-
-def test_no_model_spec(stub: Any) -> None:
-    assert refused(stub.Predict, predict_pb2.PredictRequest()) == (INVALID, "Missing ModelSpec")
-
-
-def test_no_model_name(stub: Any) -> None:
-    assert refused(stub.Predict, make_request("")) == (INVALID, "ModelSpec has no name specified.")
-
-
-def test_unknown_model(stub: Any) -> None:
-    assert refused(stub.Predict, make_request("zz")) == (NOT_FOUND, "Servable not found for request: Latest(zz)")
-
-
-def test_unknown_version(stub: Any) -> None:
-    request = make_request("half_plus_two")
-    request.model_spec.version.value = 7
-    expected = (NOT_FOUND, "Servable not found for request: Specific(half_plus_two, 7)")
-    assert refused(stub.Predict, request) == expected
-
-
-def test_unknown_label(stub: Any) -> None:
-    request = make_request("half_plus_two")
-    request.model_spec.version_label = "stable"
-    assert refused(stub.Predict, request) == (INVALID, "Unrecognized servable version label: stable")
-
-
-def test_unknown_signature(stub: Any) -> None:
-    expected = (PRECONDITION, 'Serving signature key "zz" not found.')
-    assert refused(stub.Predict, make_request("half_plus_two", "zz", x=floats(1))) == expected
-
-
-def test_too_few_inputs(kinds_stub: Any) -> None:
-    text = ("input size does not match signature: 1!=2 len({a}) != len({a,b}). Sent extra: {}. "
-            "Missing but required: {b}.")  # fmt: skip
-    assert refused(kinds_stub.Predict, make_request("kinds", "add", a=floats(1))) == (INVALID, text)
-
-
-def test_too_many_inputs(kinds_stub: Any) -> None:
-    request = make_request("kinds", "add", a=floats(1), b=floats(1), z=floats(1))
-    text = ("input size does not match signature: 3!=2 len({a,b,z}) != len({a,b}). Sent extra: {z}. "
-            "Missing but required: {}.")  # fmt: skip
-    assert refused(kinds_stub.Predict, request) == (INVALID, text)
-
-
-def test_wrong_input_name(kinds_stub: Any) -> None:
-    text = ("Signature input alias: b(feed name: add_b:0) not found in request and no default value provided. "
-            "Inputs expected to be in the request {a,c}, or default input alias set: ")  # fmt: skip
-    assert refused(kinds_stub.Predict, make_request("kinds", "add", a=floats(1), c=floats(1))) == (INVALID, text)
-
-
-def test_wrong_input_name_beside_a_default(kinds_stub: Any) -> None:
-    text = "Inputs contains invalid name. Used request inputs: a, request input: a,z"
-    request = make_request("kinds", "add_default", a=floats(1), z=floats(1))
-    assert refused(kinds_stub.Predict, request) == (INVALID, text)
-
-
-def test_undecodable_tensor(kinds_stub: Any) -> None:
-    broken = tf.make_tensor_proto(floats(1, 2, 3))
-    broken.tensor_content = b"12345"
-    request = make_request("kinds", "add", a=floats(1), b=broken)
-    assert refused(kinds_stub.Predict, request) == (INVALID, "tensor parsing error: b")
-
-
-def test_tensor_without_dtype(kinds_stub: Any) -> None:
-    request = make_request("kinds", "add", a=floats(1))
-    request.inputs["b"].tensor_shape.dim.add().size = 1
-    assert refused(kinds_stub.Predict, request) == (INVALID, "tensor parsing error: b")
-
-
-def test_wrong_dtype(kinds_stub: Any) -> None:
-    request = make_request("kinds", "add", a=floats(1), b=["x"])
-    assert refused(kinds_stub.Predict, request) == (INVALID, "Expects arg[1] to be float but string is provided")
-
-
-def test_wrong_shape(kinds_stub: Any) -> None:
-    code, text = refused(kinds_stub.Predict, make_request("kinds", "matrix", m=np.ones([1, 3], np.float32)))
-    assert code == INVALID
-    assert text.startswith("Matrix size-incompatible: In[0]: [1,3], In[1]: [4,2]\n\t [[{{")
-
-
-def test_unknown_output(kinds_stub: Any) -> None:
-    request = make_request("kinds", "add", a=floats(1), b=floats(1))
-    request.output_filter.append("zz")
-    text = "output tensor alias not found in signature: zz Outputs expected to be in the set {product,sum}."
-    assert refused(kinds_stub.Predict, request) == (INVALID, text)
-
-
-def test_repeated_output(kinds_stub: Any) -> None:
-    request = make_request("kinds", "add", a=floats(1), b=floats(1))
-    request.output_filter.extend(["sum", "sum"])
-    assert refused(kinds_stub.Predict, request) == (INVALID, "duplicate output tensor alias: sum")
-
-
-def test_long_messages_are_cut(kinds_stub: Any) -> None:
-    request = make_request("kinds", "add", **{f"{'x' * 100}{i}": floats(1) for i in range(20)})
-    _, text = refused(kinds_stub.Predict, request)
-    assert len(text) == 1024 + len("...TRUNCATED")
-    assert text.endswith("...TRUNCATED")
-
-
-def test_deadline(kinds_stub: Any) -> None:
-    with pytest.raises(grpc.RpcError) as caught:
-        kinds_stub.Predict(make_request("kinds", "count", n=np.int32(300_000)), timeout=0.001)
-    assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
-
-
 def metadata_request(model: str, *fields: str) -> Any:
     request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=fields)
     request.model_spec.name = model
@@ -246,17 +130,6 @@ def test_metadata(stub: Any) -> None:
     assert signature.method_name == "tensorflow/serving/predict"
 
 
-def test_metadata_failures(stub: Any) -> None:
-    call = stub.GetModelMetadata
-    assert refused(call, get_model_metadata_pb2.GetModelMetadataRequest()) == (INVALID, "Missing ModelSpec")
-    text = "GetModelMetadataRequest must specify at least one metadata_field"
-    assert refused(call, metadata_request("half_plus_two")) == (INVALID, text)
-    expected = (INVALID, "Metadata field zz is not supported")
-    assert refused(call, metadata_request("half_plus_two", "zz")) == expected
-    expected = (NOT_FOUND, "Servable not found for request: Latest(zz)")
-    assert refused(call, metadata_request("zz", "signature_def")) == expected
-
-
 def test_status(status_stub: Any) -> None:
     request = get_model_status_pb2.GetModelStatusRequest()
     request.model_spec.name = "half_plus_two"
@@ -264,17 +137,6 @@ def test_status(status_stub: Any) -> None:
     assert (entry.version, entry.state) == (123, get_model_status_pb2.ModelVersionStatus.AVAILABLE)
     assert entry.HasField("status")
     assert (entry.status.error_code, entry.status.error_message) == (0, "")
-
-
-def test_status_failures(status_stub: Any) -> None:
-    call = status_stub.GetModelStatus
-    request = get_model_status_pb2.GetModelStatusRequest()
-    assert refused(call, request) == (INVALID, "Missing ModelSpec")
-    request.model_spec.name = "zz"
-    assert refused(call, request) == (NOT_FOUND, "Could not find any versions of model zz")
-    request.model_spec.name = "half_plus_two"
-    request.model_spec.version.value = 7
-    assert refused(call, request) == (NOT_FOUND, "Could not find version 7 of model half_plus_two")
 
 
 def test_own_client_gets_what_the_stubs_get(kinds_client: Client) -> None:

@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_VERSION = r"(?:(?:/versions/(?P<version>\d+))|(?:/labels/(?P<label>[^/:]+)))?"
+_VERSION = r"(?:(?:/versions/(?P<version>[0-9]+))|(?:/labels/(?P<label>[^/:]+)))?"
 _INFER = re.compile(rf"/v1/models/(?P<name>[^/:]+){_VERSION}:(?P<method>classify|regress|predict)", re.IGNORECASE)
 _ASK = re.compile(rf"/v1/models(?:/(?P<name>[^/:]+))?{_VERSION}(?:/(?P<metadata>metadata))?", re.IGNORECASE)
 _LARGEST_VERSION = 2**63 - 1
+_MOST_DIGITS = 4000  # leading zeros among them; Python reads no longer numbers
 _CODES = {
     "OK": 200, "CANCELLED": 499, "UNKNOWN": 500, "INTERNAL": 500, "DATA_LOSS": 500, "INVALID_ARGUMENT": 400,
     "FAILED_PRECONDITION": 400, "OUT_OF_RANGE": 400, "DEADLINE_EXCEEDED": 504, "NOT_FOUND": 404, "ALREADY_EXISTS": 409,
@@ -229,7 +230,7 @@ def _notes(target: Target, version: int) -> tuple[tuple[str, str], ...]:
 
 def _target(match: re.Match[str]) -> Target:
     version, label = match.group("version"), match.group("label")
-    if version is not None and int(version) > _LARGEST_VERSION:
+    if version is not None and (len(version) > _MOST_DIGITS or int(version) > _LARGEST_VERSION):
         raise statuses.invalid(f"Failed to convert version: {version} to numeric.")
     return Target(unquote(match.group("name")), int(version) if version else None, unquote(label) if label else "")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import logging
+import socket
 import ssl
 import threading
 import time
@@ -12,11 +14,17 @@ from typing import Any
 
 import grpc
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from mlops_tfx.serving.server import statuses
+from mlops_tfx.serving.server.rest.bodies import BodyReader, TooLargeError
 from mlops_tfx.serving.server.rest.handler import Answer, RestHandler, failure
 
+_log = logging.getLogger(__name__)
+
 _GZIP_FROM = 1024
+# Connections at once, as far as the process may have files: the other half is for models and gRPC.
+_MOST_CONNECTIONS = 10_000
 _CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "POST, GET",
@@ -35,6 +43,7 @@ class HttpServer:
         timeout: seconds after which a request is given up.
         max_pending: requests, running and waiting, from which on more are refused.
         max_bytes: the largest body that is taken.
+        idle: seconds after which a connection is closed that sends nothing, or not the whole head of a request.
         cors: whether answers may be read by pages of any origin.
         tls: a context for HTTPS; None for HTTP.
     """
@@ -47,6 +56,7 @@ class HttpServer:
         *,
         threads: int,
         timeout: float,
+        idle: float,
         max_pending: int,
         max_bytes: int,
         cors: bool,
@@ -54,8 +64,8 @@ class HttpServer:
     ) -> None:
         self._handler = handler
         self._host, self._port = host, port
-        self._timeout = timeout
-        self._max_bytes = max_bytes
+        self._timeout, self._idle = timeout, idle
+        self._bodies = BodyReader(max_bytes, timeout)
         self._max_pending = max_pending
         self._pending = 0
         self._cors = _CORS if cors else {}
@@ -81,23 +91,27 @@ class HttpServer:
             raise
 
     async def _listen(self) -> None:
-        self._server = web.Server(self._handle, request_factory=self._make_request, access_log=None)
+        self._server = web.Server(self._handle, keepalive_timeout=self._idle, access_log=None, logger=_connection_log())
+        self._most_connections = min(_MOST_CONNECTIONS, _file_limit() // 2)
         self._site = await self._loop.create_server(
-            self._server, self._host, self._port, ssl=self._tls, backlog=1024, reuse_port=False
+            self._connect, self._host, self._port, ssl=self._tls, backlog=1024, reuse_port=False
         )
+        for listening in self._site.sockets:
+            _give_up_unread_answers(listening, self._timeout)
         self._port = self._site.sockets[0].getsockname()[1]
 
-    def _make_request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
-        return web.BaseRequest(message, payload, protocol, writer, task, self._loop, client_max_size=self._max_bytes)
+    def _connect(self) -> asyncio.BaseProtocol:
+        return self._server() if len(self._server.connections) < self._most_connections else _Refusing()
 
     async def _handle(self, request: web.BaseRequest) -> web.Response:
         if request.method == "OPTIONS":
             return self._preflight(request)
         try:
-            body = await request.read()
-        except web.HTTPRequestEntityTooLarge:
-            text = f"the body is larger than {self._max_bytes} bytes"
-            return self._respond(Answer(413, failure(statuses.invalid(text)).body), False)
+            body = await self._bodies.read(request)
+        except TooLargeError as error:
+            return self._respond(Answer(413, failure(statuses.invalid(str(error))).body), False)
+        except statuses.StatusError as error:
+            return self._respond(failure(error), False)
         if self._pending >= self._max_pending:
             full = statuses.StatusError(grpc.StatusCode.UNAVAILABLE, "too many requests are waiting")
             return self._respond(failure(full), False)
@@ -148,3 +162,39 @@ class HttpServer:
         self._thread.join()
         self._pool.shutdown()
         self._loop.close()
+
+
+class _Refusing(asyncio.Protocol):
+    """Ends a connection at once."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Ends it."""
+        if isinstance(transport, asyncio.Transport):
+            transport.abort()
+
+
+def _connection_log() -> logging.Logger:
+    # aiohttp logs the stack of whatever a client sends that is not HTTP; it is the client's fault, and may be many.
+    log = _log.getChild("connections")
+    if not log.filters:
+        log.addFilter(_is_own_fault)
+    return log
+
+
+def _is_own_fault(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError | web.RequestPayloadError | ConnectionError)
+
+
+def _give_up_unread_answers(listening: Any, seconds: float) -> None:
+    """Lets the system end connections whose clients take nothing for so long; they inherit it from where they came."""
+    option = getattr(socket, "TCP_USER_TIMEOUT", None)
+    if option is not None:
+        listening.setsockopt(socket.IPPROTO_TCP, option, int(seconds * 1e3))
+
+
+def _file_limit() -> int:
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 2 * _MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else soft

@@ -30,6 +30,8 @@ _INTEGERS: dict[int, Any] = {
     types_pb2.DT_UINT64: np.uint64,
 }
 _FLOATS: dict[int, Any] = {types_pb2.DT_FLOAT: np.float32, types_pb2.DT_DOUBLE: np.float64}
+# What arrays can have with every numpy.
+_MAX_DIMENSIONS = 32
 _BYTES_SUFFIX = "_bytes"
 
 
@@ -73,6 +75,8 @@ def _flatten(value: Any) -> tuple[list[int], list[Any]]:
             other = next(length for length in map(len, level) if length != size)
             raise _uneven(f"Encountered list at unexpected size: {other} at level: {len(shape)} expected size: {size}")
         shape.append(size)
+        if len(shape) > _MAX_DIMENSIONS:
+            raise statuses.invalid(f"Encountered list at unexpected level: {len(shape)} expected < {_MAX_DIMENSIONS}")
         level = list(chain.from_iterable(level))
     if list in set(map(type, level)):
         raise _uneven(f"Encountered list at unexpected level: {len(shape)} expected < {len(shape)}")
@@ -97,7 +101,7 @@ def _convert(leaves: list[Any], dtype: int) -> Any:
     types = set(map(type, leaves))
     if dtype in _FLOATS:
         _check(leaves, types <= {int, float}, (int, float), dtype)
-        return np.array(leaves, np.float64).astype(_FLOATS[dtype])
+        return _floats(leaves, dtype)
     if dtype in _INTEGERS:
         _check(leaves, types <= {int}, (int,), dtype)
         return _integers(leaves, dtype)
@@ -116,6 +120,15 @@ def _convert(leaves: list[Any], dtype: int) -> Any:
 def _check(leaves: list[Any], fits: bool, allowed: tuple[type, ...], dtype: int) -> None:
     if not fits:
         raise _wrong_type(next(leaf for leaf in leaves if type(leaf) not in allowed), dtype)
+
+
+def _floats(leaves: list[Any], dtype: int) -> Any:
+    try:
+        # What is too large for the dtype becomes an infinity.
+        with np.errstate(over="ignore"):
+            return np.array(leaves, np.float64).astype(_FLOATS[dtype])
+    except OverflowError as error:
+        raise _wrong_type(max(leaves, key=abs), dtype) from error
 
 
 def _integers(leaves: list[Any], dtype: int) -> Any:
@@ -175,7 +188,8 @@ def _write(value: Any, arrays: Sequence[Any]) -> bytes:
 
 
 def _readable(name: str, array: Any) -> Any:
-    array = np.asarray(array)
+    # A single text is no array, and would become one without the zeros at its end.
+    array = np.asarray(array, object) if isinstance(array, bytes) else np.asarray(array)
     if array.dtype == object:
         return _texts(array.tolist(), name.endswith(_BYTES_SUFFIX))
     if array.dtype.kind not in "biuf" or array.dtype.name == "bfloat16":

@@ -14,6 +14,9 @@ import orjson
 
 from mlops_tfx.serving.server import statuses
 
+# What is wrong with a request of megabytes is said without all of them.
+_LONGEST_SHOWN = 10_000
+
 
 def read(body: bytes) -> Any:
     """Returns the value of a JSON text. Raises StatusError."""
@@ -33,12 +36,15 @@ def _read_slowly(body: bytes) -> Any:
     try:
         value = json.JSONDecoder(strict=False).raw_decode(text)[0]
         # Half a surrogate pair is no text: neither a tensor nor an error message could hold it.
-        show(value).encode()
+        json.dumps(value, ensure_ascii=False).encode()
         return value
     except UnicodeEncodeError as error:
         raise statuses.invalid("JSON Parse error: The surrogate pair in string is invalid.") from error
     except json.JSONDecodeError as error:
         raise statuses.invalid(f"JSON Parse error: Invalid value. at offset: {error.pos}") from error
+    except ValueError as error:
+        # Python reads no integer of more than 4300 digits.
+        raise statuses.invalid("JSON Parse error: Number too big to be stored in double.") from error
     except RecursionError as error:
         raise statuses.invalid("JSON Parse error: the values are nested too deeply") from error
 
@@ -63,8 +69,12 @@ def _plain(value: Any) -> Any:
 
 
 def show(value: Any) -> str:
-    """Returns a value as error messages show it."""
-    return json.dumps(value, ensure_ascii=False)
+    """Returns a value as error messages show it, cut if it is long."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return "(nested too deeply to be shown)"
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
 
 
 def kind(value: Any) -> str:

@@ -41,8 +41,7 @@ ARRAYS = {
         two_outputs,
     ),
     "one output of two by its key": (
-        'model_specs { label_key: "y" prediction_key: "second" } '
-        f"metrics_specs {{ {PER_OUTPUT} }}",
+        f'model_specs {{ label_key: "y" prediction_key: "second" }} metrics_specs {{ {PER_OUTPUT} }}',
         two_outputs,
     ),
 }
