@@ -105,6 +105,9 @@ class SavedModelSession:
                 result: Sequence[Any] = function(*values)
             except tf.errors.OpError as error:
                 raise statuses.from_number(error.error_code, error.message) from error
+            except UnicodeDecodeError as error:
+                # TensorFlow's message repeats what the request has, which need not be text, and its code is lost.
+                raise statuses.invalid(bytes(error.object).decode("utf-8", "replace")) from error
             return result
 
         return run

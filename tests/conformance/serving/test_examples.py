@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import grpc
 import pytest
 
 from tests.conformance.serving import models
@@ -107,3 +108,12 @@ def test_examples_that_cannot_be_read(peer: Peer, method: str) -> None:
     code, text = peer.refused(method, request)
     assert code == "INVALID_ARGUMENT"
     assert "Key: x, Index: 0.  Data types don't match. Data type: string but expected type: float" in text
+
+
+def test_texts_of_the_runtime_that_are_not_utf8(peer: Peer) -> None:
+    good = peer.examples("RegressionRequest", "half", "regress_x_to_y", {"xyz": 2.0}).SerializeToString()
+    call = peer.channel.unary_unary("/tensorflow.serving.PredictionService/Regress")
+    with pytest.raises(grpc.RpcError) as caught:
+        call(good.replace(b"xyz", b"p\xe9x"), timeout=60)
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert "\N{REPLACEMENT CHARACTER}" in caught.value.details()
