@@ -30,6 +30,7 @@ REQUIRES = [
     "aiohttp>=3.14,<4",  # the model server's HTTP port
     "apache-beam>=2.60,<3",
     "click>=8.1,<9",
+    "cloudpickle>=2,<4",  # sends components to a process of their own; joblib brings it
     "dill>=0.3.8",  # imported by tfx_bsl and tensorflow_transform, which do not require it
     "fastavro>=1.8,<2",  # Avro files; apache-beam brings it
     "google-cloud-bigquery>=3,<4",  # apache-beam[gcp], which tfx-bsl asks for, brings it

@@ -11,11 +11,14 @@
     +-- SkipSignal             a resolver function says that the node is not to run now
     +-- UserCodeError          user code raised, or broke its contract; keeps the user's exception as __cause__
     +-- ValidationFailure      a gate the user asked for refused (anomalies, thresholds)
+    +-- NodeTimeoutError       a node took longer than its execution_timeout_sec (also a TimeoutError)
     +-- NodeFailedError        one node failed: names the node; the cause is __cause__
     +-- PipelineFailedError    a run ended with failed nodes; carries the reports of all of them
     +-- PushError              a model cannot be delivered to its destination
     +-- ExportError            a model cannot be exported with its transform graph
     +-- ServingError           a model server refused a request, or cannot be reached; carries the gRPC code
+
+    RunInterrupted             (a BaseException) ends the nodes of a run that is interrupted by Ctrl-C or SIGTERM
 
 A message says what was expected, what came (``name=value``), where, and what to do.
 """
@@ -81,6 +84,14 @@ class UserCodeError(MlopsTfxError):
 
 class ValidationFailure(MlopsTfxError):
     """A gate that the user asked for refused: anomalies in the data, or thresholds not met."""
+
+
+class NodeTimeoutError(MlopsTfxError, TimeoutError):
+    """A node took longer than its ``execution_timeout_sec``."""
+
+
+class RunInterrupted(BaseException):
+    """Ends the nodes of a run that is interrupted. User code that catches every Exception does not catch it."""
 
 
 class NodeFailedError(MlopsTfxError):

@@ -25,6 +25,8 @@ class RunContext:
         run_id: the run's id.
         node_id: the node's id.
         temp_dir: a folder that exists while the component runs and is removed afterwards.
+        stateful_working_dir: a folder for checkpoints. It stays when the node fails, and the next attempt with the same
+            inputs, parameters and code finds it, also in a later run; it is removed when the node is complete.
         cache_ingredients: what the cache key was made of when the node began, by name.
         beam_pipeline_args: Beam flags of pipeline and node.
         beam_pipeline: makes a Beam pipeline with these flags, to be used in a ``with`` statement.
@@ -36,6 +38,7 @@ class RunContext:
     run_id: str
     node_id: str
     temp_dir: str
+    stateful_working_dir: str = ""
     cache_ingredients: Mapping[str, str] = field(default_factory=dict)
     beam_pipeline_args: Sequence[str] = ()
     beam_pipeline: Callable[[], AbstractContextManager[beam.Pipeline]] = _no_beam

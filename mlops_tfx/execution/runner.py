@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mlops_tfx import filesystem
 from mlops_tfx.errors import ConfigError, NodeFailedError, PipelineFailedError
 from mlops_tfx.execution import triggers
-from mlops_tfx.execution.attempts import run_attempts
 from mlops_tfx.execution.dynamic import OPTIONAL_FAILURE, check_before_run
 from mlops_tfx.execution.heavy_imports import warm_up
 from mlops_tfx.execution.observer import NodeReport, NodeState, Observer
 from mlops_tfx.execution.quiet import quiet_libraries
+from mlops_tfx.execution.retries import run_attempts
 from mlops_tfx.execution.task import Run, recover
 from mlops_tfx.metadata import MetadataStore
 

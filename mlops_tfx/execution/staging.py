@@ -4,8 +4,9 @@
 {pipeline_root}/{node}/{output}/{execution id}/{index}     the same, of several artifacts in one output
 {pipeline_root}/{node}/.system/staging/{execution id}/     while the node runs
 {pipeline_root}/{node}/.system/tmp/{execution id}/         ``context.temp_dir``
+{pipeline_root}/{node}/.system/stateful_working_dir/{key}/ ``context.stateful_working_dir``, until the node is complete
 
-Where the root is on an object store, the last two are in a folder of this machine. Outputs are sent when they are
+Where the root is on an object store, the last three are in a folder of this machine. Outputs are sent when they are
 complete, and nobody sees them before the metadata store names them; what was sent stays here as a local copy.
 """
 
@@ -33,6 +34,7 @@ class Staging:
         )
         self._execution_id = str(execution_id)
         self._sent: list[str] = []
+        self._state_folder = ""
 
     @property
     def _staging_folder(self) -> str:
@@ -51,6 +53,14 @@ class Staging:
         filesystem.makedirs(self.temp_dir)
         return {key: port.prepare(filesystem.join(self._staging_folder, key)) for key, port in ports.items()}
 
+    def keep_state(self, cache_key: str, reset: bool) -> str:
+        """Makes and returns the folder for what outlives a failed attempt; empty if ``reset``."""
+        self._state_folder = filesystem.join(self._work_folder, ".system", "stateful_working_dir", cache_key[:16])
+        if reset:
+            filesystem.remove_tree(self._state_folder)
+        filesystem.makedirs(self._state_folder)
+        return self._state_folder
+
     def publish(self, outputs: Mapping[str, Artifact | OutputArtifacts[Any]]) -> dict[str, list[Artifact]]:
         """Digests the outputs, moves them to their place and returns their artifacts, which then point there."""
         found = artifacts_of(outputs)
@@ -68,6 +78,10 @@ class Staging:
                 self._published(artifact, published + artifact.uri.removeprefix(staged))
         self._remove_own_folders()
         return found
+
+    def drop_state(self) -> None:
+        """Removes what ``keep_state`` made: the work is done."""
+        filesystem.remove_tree(self._state_folder)
 
     def _published(self, artifact: Artifact, uri: str) -> None:
         staged, artifact.uri = artifact.uri, uri

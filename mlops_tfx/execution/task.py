@@ -15,23 +15,22 @@ finds both (``recover``), marks the one as failed and removes the others.
 
 from __future__ import annotations
 
-import errno
 import json
 import threading
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mlops_tfx import filesystem
-from mlops_tfx.component import Component, RunContext
-from mlops_tfx.errors import MlopsTfxError, NodeFailedError, SkipSignal
+from mlops_tfx.component import Component
+from mlops_tfx.errors import NodeFailedError, RunInterrupted, SkipSignal
 from mlops_tfx.execution import cache, dynamic, owner, system_nodes
-from mlops_tfx.execution.beam import beam_pipeline, on_other_machines
-from mlops_tfx.execution.heavy_imports import import_heavy
+from mlops_tfx.execution.attempt import Attempt, message_of
 from mlops_tfx.execution.observer import NodeState, Observer, Step
 from mlops_tfx.execution.resolve import Artifacts, RunArtifacts, check_counts
-from mlops_tfx.execution.staging import Staging, inputs_here
+from mlops_tfx.execution.staging import Staging
+from mlops_tfx.execution.work import Work
+from mlops_tfx.execution.worker import do_in_process
 from mlops_tfx.metadata import ExecutionState, NodeIdentity
 from mlops_tfx.parameters import to_json
 
@@ -60,6 +59,7 @@ class Run:
             and their success is optional.
         before_work: called when a node turns out to need running; a run in which all is cached never calls it.
         stopping: set when the run is interrupted.
+        attempts: those that have begun and not ended.
     """
 
     pipeline: Pipeline
@@ -71,6 +71,7 @@ class Run:
     skipped: dict[str, str] = field(default_factory=dict)
     before_work: Callable[[], None] = lambda: None
     stopping: threading.Event = field(default_factory=threading.Event)
+    attempts: set[Attempt] = field(default_factory=set)
 
     def identity(self, node: Node) -> NodeIdentity:
         """How the store knows a node of this run."""
@@ -99,6 +100,20 @@ def run_node(node: Node, run: Run) -> Outcome:
             and nothing is published.
     """
     run.observer.node_started(node.id)
+    attempt = Attempt(node, run)
+    try:
+        outcome = _run(node, run, attempt)
+    except BaseException as error:
+        untold = attempt.fail(error)
+        if isinstance(error, RunInterrupted):
+            raise
+        # User code that calls sys.exit() has failed as well.
+        raise NodeFailedError(node.id, message_of(error) + untold) from error
+    attempt.succeed()
+    return outcome
+
+
+def _run(node: Node, run: Run, attempt: Attempt) -> Outcome:
     try:
         reason = dynamic.unmet_condition(node, run)
         inputs = dynamic.inputs_of(node, run) if reason is None else {}
@@ -116,9 +131,6 @@ def run_node(node: Node, run: Run) -> Outcome:
         ingredients = cache.ingredients(bound, inputs)
     except SkipSignal as signal:
         return _skip(node, run, str(signal), {})
-    except Exception as error:
-        run.store.fail(_begin(node, run, {}, {}, None), _error_text(error))
-        raise _failure(node, error) from error
     key = cache.cache_key(ingredients)
     properties = {**_parameters(node), **owner.properties(), INGREDIENTS: json.dumps(ingredients, sort_keys=True)}
     cached = _find_cached(bound, key, run)
@@ -133,9 +145,10 @@ def run_node(node: Node, run: Run) -> Outcome:
             state=ExecutionState.CACHED,
         )
         return Outcome(NodeState.CACHED, cached)
-    execution_id = _begin(node, run, {**inputs, **seen}, properties, key)
+    execution_id = attempt.begin({**inputs, **seen}, properties, key)
     run.observer.step_done(node.id, Step.BEGIN)
-    return _execute(node, run, inputs, execution_id, ingredients)
+    staging = attempt.staging(execution_id)
+    return _execute(node, run, attempt, _staged(node, run, staging, inputs, ingredients))
 
 
 def _skip(node: Node, run: Run, reason: str, seen: Artifacts) -> Outcome:
@@ -144,10 +157,6 @@ def _skip(node: Node, run: Run, reason: str, seen: Artifacts) -> Outcome:
     run.store.publish(run.identity(node), inputs=seen, outputs={}, properties=properties, state=state)
     run.skipped[node.id] = reason
     return Outcome(NodeState.SKIPPED, {}, message=reason)
-
-
-def _begin(node: Node, run: Run, inputs: Artifacts, properties: Mapping[str, Any], key: str | None) -> int:
-    return run.store.begin(run.identity(node), inputs=inputs, properties=properties, cache_key=key)
 
 
 def _find_cached(bound: Component, key: str, run: Run) -> Artifacts | None:
@@ -161,54 +170,40 @@ def _find_cached(bound: Component, key: str, run: Run) -> Artifacts | None:
     return None
 
 
-def _execute(
-    node: Component, run: Run, inputs: Artifacts, execution_id: int, ingredients: Mapping[str, str]
-) -> Outcome:
-    staging = Staging(run.pipeline.pipeline_root, node.id, execution_id)
-    rows = _Rows(node.id, run.observer)
-    try:
-        staging.check_free(list(node.outputs))
-        outputs = staging.prepare({key: node.OUTPUTS[key] for key in node.outputs})
-        run.observer.step_done(node.id, Step.STAGE)
-        run.before_work()
-        import_heavy(type(node).HEAVY_IMPORTS)
-        context = _context(node, run, staging, rows, ingredients)
-        with inputs_here(inputs, streamed=on_other_machines(context.beam_pipeline_args)) as near:
-            node.bind(near, outputs, context).run()
-        run.observer.step_done(node.id, Step.RUN)
-        published = staging.publish(outputs)
-        run.store.finish(execution_id, run.identity(node), published, {"rows": rows.total})
-    except BaseException as error:
-        _withdraw(staging, node, run)
-        run.store.fail(execution_id, _error_text(error))
-        if isinstance(error, Exception):
-            raise _failure(node, error) from error
-        raise
-    run.observer.step_done(node.id, Step.PUBLISH)
-    return Outcome(NodeState.COMPLETE, published, rows.total)
-
-
-def _withdraw(staging: Staging, node: Node, run: Run) -> None:
-    try:
-        staging.withdraw()
-    except OSError as error:
-        # The object store that failed is still down. What lies there has no name in the metadata store.
-        run.observer.logged(node.id, f"what it wrote could not be removed: {error}")
-
-
-def _context(node: Component, run: Run, staging: Staging, rows: _Rows, ingredients: Mapping[str, str]) -> RunContext:
-    beam_args = (*run.pipeline.beam_pipeline_args, *node.beam_pipeline_args)
-    return RunContext(
+def _staged(node: Component, run: Run, staging: Staging, inputs: Artifacts, ingredients: Mapping[str, str]) -> Work:
+    staging.check_free(list(node.outputs))
+    outputs = staging.prepare({key: node.OUTPUTS[key] for key in node.outputs})
+    state = staging.keep_state(cache.cache_key(ingredients), node.node_execution_options.reset_stateful_working_dir)
+    run.observer.step_done(node.id, Step.STAGE)
+    return Work(
+        component=node,
+        inputs=inputs,
+        outputs=outputs,
         pipeline_name=run.pipeline.pipeline_name,
         run_id=run.run_id,
-        node_id=node.id,
         temp_dir=staging.temp_dir,
+        stateful_working_dir=state,
         cache_ingredients=ingredients,
-        beam_pipeline_args=beam_args,
-        beam_pipeline=lambda: beam_pipeline(beam_args),
-        report_rows=rows.add,
-        log=lambda text: run.observer.logged(node.id, text),
+        beam_pipeline_args=(*run.pipeline.beam_pipeline_args, *node.beam_pipeline_args),
     )
+
+
+def _execute(node: Component, run: Run, attempt: Attempt, work: Work) -> Outcome:
+    rows = _Rows(node.id, run.observer)
+    timeout_sec = node.node_execution_options.execution_timeout_sec
+
+    def log(text: str) -> None:
+        run.observer.logged(node.id, text)
+
+    if timeout_sec:
+        outputs = do_in_process(work, timeout_sec, run.stopping, rows.add, log)
+    else:
+        run.before_work()
+        outputs = work.do(rows.add, log)
+    run.observer.step_done(node.id, Step.RUN)
+    published = attempt.publish(outputs, {"rows": rows.total})
+    run.observer.step_done(node.id, Step.PUBLISH)
+    return Outcome(NodeState.COMPLETE, published, rows.total)
 
 
 class _Rows:
@@ -230,23 +225,6 @@ class _Rows:
 def _parameters(node: Node) -> dict[str, Any]:
     found = {key: to_json(value) for key, value in node.exec_properties.items() if value is not None}
     return {key: value for key, value in found.items() if value is not None}
-
-
-def _failure(node: Node, error: Exception) -> NodeFailedError:
-    return NodeFailedError(node.id, _message(error))
-
-
-def _message(error: Exception) -> str:
-    if isinstance(error, MlopsTfxError):
-        return str(error)
-    text = f"{type(error).__name__}: {error}"
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"the disk is full; free some space and run again, what is complete is reused ({text})"
-    return text
-
-
-def _error_text(error: BaseException) -> str:
-    return "".join(traceback.format_exception(type(error), error, error.__traceback__))
 
 
 def recover(pipeline: Pipeline, store: MetadataStore) -> list[str]:
