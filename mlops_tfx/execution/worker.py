@@ -23,6 +23,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from mlops_tfx.errors import ConfigError, NodeTimeoutError, RunInterrupted
+from mlops_tfx.execution.imports import source_of_module
 
 if TYPE_CHECKING:
     from mlops_tfx.execution.work import Outputs, Work
@@ -52,7 +53,7 @@ def do_in_process(
         Exception: whatever the component raised.
     """
     deadline = time.monotonic() + timeout_sec
-    with _worker(_pickled(work)) as (process, connection):
+    with _worker(_pickled(work), _search_path(work)) as (process, connection):
         while True:
             kind, content = _next_message(process, connection, deadline, timeout_sec, stopping)
             if kind == "rows":
@@ -80,11 +81,20 @@ def _pickled(work: Work) -> bytes:
     return data
 
 
+def _search_path(work: Work) -> list[str]:
+    # The component's own package first, from where it was imported here: the path may hold another of that name by now.
+    top = sys.modules.get(type(work.component).__module__.partition(".")[0])
+    folders = list(getattr(top, "__path__", ()))
+    files = [os.path.join(folder, "__init__.py") for folder in folders] or [getattr(top, "__file__", None) or ""]
+    own = [os.path.dirname(os.path.abspath(file)) for file in files if file and source_of_module(file)]
+    return [*(os.path.dirname(folder) if folders else folder for folder in own), *sys.path]
+
+
 @contextlib.contextmanager
-def _worker(payload: bytes) -> Iterator[tuple[subprocess.Popen[bytes], Connection]]:
+def _worker(payload: bytes, search_path: list[str]) -> Iterator[tuple[subprocess.Popen[bytes], Connection]]:
     ours, theirs = Pipe()
     code = (
-        f"import sys; sys.path[:] = {sys.path!r}; "
+        f"import sys; sys.path[:] = {search_path!r}; "
         f"from mlops_tfx.execution.worker import serve; serve({theirs.fileno()})"
     )
     with ours:

@@ -67,6 +67,7 @@ def processes_are_gone(tmp_path):
 
 def test_node_that_ends_in_time_is_like_any_other(tmp_path):
     result, log = run(tmp_path, "well")
+    assert not isinstance(result, PipelineFailedError), result
     outputs = result.outputs["Slow"]
     assert [report.rows for report in result.reports] == [7]
     assert log.rows == [3, 7]
