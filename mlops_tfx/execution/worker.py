@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import importlib.util
 import os
 import pickle
 import signal
@@ -23,9 +24,9 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from mlops_tfx.errors import ConfigError, NodeTimeoutError, RunInterrupted
-from mlops_tfx.execution.imports import source_of_module
 
 if TYPE_CHECKING:
+    from mlops_tfx.component import Component
     from mlops_tfx.execution.work import Outputs, Work
 
 _POLL_SECONDS = 0.1
@@ -53,7 +54,7 @@ def do_in_process(
         Exception: whatever the component raised.
     """
     deadline = time.monotonic() + timeout_sec
-    with _worker(_pickled(work), _search_path(work)) as (process, connection):
+    with _worker(_pickled(work)) as (process, connection):
         while True:
             kind, content = _next_message(process, connection, deadline, timeout_sec, stopping)
             if kind == "rows":
@@ -72,7 +73,7 @@ def _pickled(work: Work) -> bytes:
     import cloudpickle  # classes of a notebook or of the program itself go by value
 
     try:
-        data: bytes = cloudpickle.dumps(work)
+        data: bytes = pickle.dumps((*_module_of(work.component), cloudpickle.dumps(work)))
     except Exception as error:
         raise ConfigError(
             f"{work.component.id}: with execution_timeout_sec a component runs in a process of its own, and it cannot "
@@ -81,20 +82,16 @@ def _pickled(work: Work) -> bytes:
     return data
 
 
-def _search_path(work: Work) -> list[str]:
-    # The component's own package first, from where it was imported here: the path may hold another of that name by now.
-    top = sys.modules.get(type(work.component).__module__.partition(".")[0])
-    folders = list(getattr(top, "__path__", ()))
-    files = [os.path.join(folder, "__init__.py") for folder in folders] or [getattr(top, "__file__", None) or ""]
-    own = [os.path.dirname(os.path.abspath(file)) for file in files if file and source_of_module(file)]
-    return [*(os.path.dirname(folder) if folders else folder for folder in own), *sys.path]
+def _module_of(component: Component) -> tuple[str, str]:
+    name = type(component).__module__
+    return name, getattr(sys.modules.get(name), "__file__", None) or ""
 
 
 @contextlib.contextmanager
-def _worker(payload: bytes, search_path: list[str]) -> Iterator[tuple[subprocess.Popen[bytes], Connection]]:
+def _worker(payload: bytes) -> Iterator[tuple[subprocess.Popen[bytes], Connection]]:
     ours, theirs = Pipe()
     code = (
-        f"import sys; sys.path[:] = {search_path!r}; "
+        f"import sys; sys.path[:] = {sys.path!r}; "
         f"from mlops_tfx.execution.worker import serve; serve({theirs.fileno()})"
     )
     with ours:
@@ -163,7 +160,9 @@ def serve(file_descriptor: int) -> None:
         from mlops_tfx.execution.quiet import quiet_libraries
 
         quiet_libraries()
-        work: Work = pickle.loads(payload)
+        module_name, module_file, data = pickle.loads(payload)
+        _import(module_name, module_file)
+        work: Work = pickle.loads(data)
         outputs = work.do(lambda rows: send("rows", rows), lambda text: send("log", text))
         answer: tuple[str, Any] = ("done", pickle.dumps(outputs))
     except BaseException as error:
@@ -173,6 +172,19 @@ def serve(file_descriptor: int) -> None:
     send(*answer)
     # Threads that the component left behind are not waited for.
     os._exit(0)
+
+
+def _import(name: str, file: str) -> None:
+    """Imports the component's module from where it was imported there, even if the path leads to another by now."""
+    if not file or name == "__main__":
+        return
+    with contextlib.suppress(ImportError):
+        if getattr(importlib.import_module(name), "__file__", None) == file:
+            return
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is not None and spec.loader is not None:
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
 
 
 def _sendable(error: BaseException) -> Exception:
