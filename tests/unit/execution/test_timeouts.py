@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -57,12 +58,16 @@ def records(tmp_path):
 
 def processes_are_gone(tmp_path):
     for pid in map(int, (tmp_path / "note").read_text().split()):
-        # A child of the killed process is reaped by init, which may take a moment: it is a zombie then.
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except FileNotFoundError:
-            continue
-        assert state == "Z", f"process {pid} is left, in state {state}"
+        deadline = time.monotonic() + 60
+        while state(pid) not in ("gone", "Z"):
+            assert time.monotonic() < deadline, f"process {pid} is left, in state {state(pid)}"
+
+
+def state(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "gone"
 
 
 def test_node_that_ends_in_time_is_like_any_other(tmp_path):
