@@ -1,316 +1,230 @@
-"""Exporting and serving a small Keras model of 17 raw features: seconds, milliseconds, requests a second.
+"""The model server against its bounds and its peers: one model, one machine, compiled load generators.
 
-    python benchmarks/serving.py [--requests 2000]
+    python benchmarks/serving.py [--peers .venv-peers --mlserver .venv-mlserver] [--rounds 3]
 
-The server runs in a process of its own; client and server share the machine. "In process" is the same request without
-gRPC: by the server's session, and by ``tf.saved_model.load``.
+Needs ghz and wrk on PATH. Every server is a process of its own and shares the cores with the generator; the figures are
+medians of rounds in which all take their turn, and the ratios are what matters. The lines:
+
+* one row over gRPC, one request at a time, above ``tf.saved_model.load`` in process;
+* 64 requests in flight with batching, against a grpcio server that answers a constant;
+* 512 rows, against ``tf.saved_model.load`` in process;
+* REST against gRPC, 64 in flight;
+* REST against FastAPI, LitServe, BentoML and MLServer, 64 in flight, where their environments are given
+  (``pip install -r benchmarks/peers/requirements.txt``, and requirements-mlserver.txt).
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import functools
-import http.client
+import contextlib
 import json
-import multiprocessing
 import os
-import socket
-import subprocess
+import statistics
 import sys
 import tempfile
-import threading
 import time
-import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, os.getcwd())
 
+from benchmarks.serving_load import Load, free_port, grpc_load, process, protoset, rest_load
+from benchmarks.serving_model import ROW, build_model, transform_apart
+from benchmarks.serving_peers import PEERS, running
+
 IN_FLIGHT = 64
-NUMBERS = [f"number{i}" for i in range(8)]
-WORDS = [f"word{i}" for i in range(4)]
-COUNTS = [f"count{i}" for i in range(4)]
-ROW: dict[str, Any] = {
-    **{name: index / 10 for index, name in enumerate(NUMBERS)},
-    **dict.fromkeys(WORDS, "a"),
-    **{name: index for index, name in enumerate(COUNTS)},
-    "required": 0.5,
-}
+MANY = 512
+BATCHING = """
+max_batch_size { value: 512 }
+batch_timeout_micros { value: 3000 }
+num_batch_threads { value: 1 }
+"""
 
 
-def transform(folder: str) -> None:
-    """Writes a transform graph: z-scores, vocabularies and buckets."""
-    import apache_beam as beam
-    import tensorflow as tf
-    import tensorflow_transform as tft
-    import tensorflow_transform.beam as tft_beam
-    from tensorflow_transform.tf_metadata import dataset_metadata, schema_utils
+@dataclass(frozen=True)
+class Files:
+    """What is asked, as files in one folder."""
 
-    def dense(sparse: Any, default: Any) -> Any:
-        return tf.squeeze(tf.sparse.to_dense(sparse, default), axis=1)
+    folder: str
 
-    def preprocessing_fn(inputs: dict[str, Any]) -> dict[str, Any]:
-        outputs = {name: tft.scale_to_z_score(dense(inputs[name], 0.0)) for name in NUMBERS}
-        for name in WORDS:
-            outputs[name] = tft.compute_and_apply_vocabulary(dense(inputs[name], ""), num_oov_buckets=1)
-        outputs.update({name: tft.bucketize(dense(inputs[name], 0), 4) for name in COUNTS})
-        return {**outputs, "required": inputs["required"], "label": inputs["label"]}
+    def __getattr__(self, name: str) -> str:
+        return os.path.join(self.folder, name)
 
-    spec = {name: tf.io.VarLenFeature(tf.float32) for name in NUMBERS}
-    spec.update({name: tf.io.VarLenFeature(tf.string) for name in WORDS})
-    spec.update({name: tf.io.VarLenFeature(tf.int64) for name in COUNTS})
-    spec["required"] = tf.io.FixedLenFeature([], tf.float32)
-    spec["label"] = tf.io.FixedLenFeature([], tf.int64)
-    rows = [example_row(index) for index in range(200)]
-    metadata = dataset_metadata.DatasetMetadata(schema_utils.schema_from_feature_spec(spec))
-    with tft_beam.Context(temp_dir=tempfile.mkdtemp(dir=os.path.dirname(folder))), beam.Pipeline() as pipeline:
-        data = pipeline | beam.Create(rows)
-        transform_fn = (data, metadata) | tft_beam.AnalyzeDataset(preprocessing_fn)
-        _ = transform_fn | tft_beam.WriteTransformFn(folder)
-        _ = metadata | tft_beam.WriteMetadata(os.path.join(folder, "metadata"), pipeline=pipeline)
+    def write(self) -> None:
+        """Writes the model, the requests and the settings of the server."""
+        from mlops_tfx.serving.export import export_model
+
+        graph = os.path.join(self.folder, "graph")
+        transform_apart(graph)
+        export_model(build_model(), graph, os.path.join(self.models, "1"), label_key="label")
+        protoset(self.protoset)
+        self._write("batching", BATCHING)
+        self._write("body", json.dumps({"signature_name": "serving_raw", "instances": [ROW]}))
+        for rows, name in ((1, "one"), (MANY, "many")):
+            examples = Examples(rows)
+            self._write(name, examples.request())
+        self._write("answer", Examples(1).answer(self.models))
+
+    def _write(self, name: str, content: str | bytes) -> None:
+        with open(os.path.join(self.folder, name), "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
 
 
-def transform_apart(folder: str) -> None:
-    """`transform` in a process of its own, which leaves without Python's cleaning up.
+class Examples:
+    """A batch of serialized examples, as a request and in process."""
 
-    A process that has run Beam and TensorFlow Transform here crashes in the last garbage collection, after all its work
-    is done ("Garbage-collecting, no Python frame"), also without anything of mlops_tfx in it.
-    """
-    process = multiprocessing.get_context("spawn").Process(target=_transform_and_leave, args=(folder,))
-    process.start()
-    process.join()
-    if process.exitcode != 0:
-        raise RuntimeError(f"the transform graph could not be made: exit code {process.exitcode}")
+    def __init__(self, rows: int) -> None:
+        import numpy as np
 
+        from mlops_tfx.serving import tensor_messages
 
-def _transform_and_leave(folder: str) -> None:
-    try:
-        transform(folder)
-    except BaseException:
-        traceback.print_exc()
-        os._exit(1)
-    os._exit(0)
+        self.values = np.array([tensor_messages.encode_row(ROW)] * rows, object)
 
+    def request(self) -> bytes:
+        from mlops_tfx.serving import tensor_messages
+        from mlops_tfx.serving.protos import message
 
-def example_row(index: int) -> dict[str, Any]:
-    word = [b"a", b"b", b"c"][index % 3]
-    row: dict[str, Any] = {name: [index * 0.1] for name in NUMBERS}
-    row.update({name: [word] for name in WORDS})
-    row.update({name: [index % 10] for name in COUNTS})
-    return {**row, "required": 1.0, "label": index % 2}
-
-
-def build_model() -> Any:
-    """A Keras model of embeddings and numbers."""
-    import keras
-
-    inputs, parts = {}, []
-    for name in [*NUMBERS, *WORDS, *COUNTS, "required"]:
-        is_category = name in WORDS + COUNTS
-        inputs[name] = keras.Input((1,), name=name, dtype="int64" if is_category else "float32")
-        parts.append(
-            keras.layers.Flatten()(keras.layers.Embedding(6, 4)(inputs[name])) if is_category else inputs[name]
-        )
-    hidden = keras.layers.Dense(32, activation="relu")(keras.layers.Concatenate()(parts))
-    return keras.Model(inputs, keras.layers.Dense(1, activation="sigmoid")(hidden))
-
-
-def quantiles(ask: Callable[[], Any], times: int) -> str:
-    """Median and 99th percentile of a call, in milliseconds."""
-    seconds = []
-    for index in range(times + 100):
-        start = time.perf_counter()
-        ask()
-        if index >= 100:
-            seconds.append(time.perf_counter() - start)
-    seconds.sort()
-    return f"{1e3 * seconds[times // 2]:8.3f} ms median {1e3 * seconds[times * 99 // 100]:8.3f} ms p99"
-
-
-def throughput(address: str, request: bytes, times: int) -> float:
-    """Requests a second with 64 in flight; the requests are bytes, so that the client costs as little as can be."""
-    import grpc
-
-    slots = threading.Semaphore(IN_FLIGHT)
-    failed: list[Any] = []
-
-    def done(call: Any) -> None:
-        if call.code() != grpc.StatusCode.OK:
-            failed.append(call.details())
-        slots.release()
-
-    with grpc.insecure_channel(address) as channel:
-        predict = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
-        predict(request)
-        start = time.perf_counter()
-        for _ in range(times):
-            slots.acquire()
-            predict.future(request).add_done_callback(done)
-        for _ in range(IN_FLIGHT):
-            slots.acquire()
-        seconds = time.perf_counter() - start
-    if failed:
-        raise RuntimeError(f"{len(failed)} requests failed, such as: {failed[0]}")
-    return times / seconds
-
-
-def measure(base: str, times: int) -> None:
-    import numpy as np
-    import tensorflow as tf
-
-    from mlops_tfx.serving import tensor_messages
-    from mlops_tfx.serving.local import serve
-    from mlops_tfx.serving.protos import message
-    from mlops_tfx.serving.server import saved_model
-
-    folder = os.path.join(base, "1")
-    example = [tensor_messages.encode_row(ROW)]
-    kinds = {float: np.float32, int: np.int64, str: object}
-    raw = {n: np.array([v.encode() if isinstance(v, str) else v], kinds[type(v)]) for n, v in ROW.items()}
-    session = saved_model.load(folder, saved_model.SessionOptions())
-    loaded = tf.saved_model.load(folder)
-    function = loaded.signatures["serving_default"]
-    cases: dict[str, Callable[[], Any]] = {}
-    for name, inputs in (("serving_default", {"examples": np.array(example, object)}), ("serving_raw", raw)):
-        signature = session.signatures[name]
-        protos = {alias: tf.make_tensor_proto(value) for alias, value in inputs.items()}
-        cases[f"in process, session, {name}"] = in_process(signature, protos)
-    cases["in process, tf.saved_model.load, serving_default"] = lambda: function(examples=tf.constant(example))
-    start = time.perf_counter()
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        rest_port = free.getsockname()[1]
-    monitoring = os.path.join(os.path.dirname(base), "monitoring.config")
-    with open(monitoring, "w") as file:
-        file.write("prometheus_config { enable: true }")
-    flags = [f"--rest_api_port={rest_port}", f"--monitoring_config_file={monitoring}"]
-    with serve("m", base, flags=flags) as client:
-        print(f"{'server process until the model answers':52}{time.perf_counter() - start:8.2f} s")
-        cases["gRPC, serving_default"] = lambda: client.predict("m", example)
-        cases["gRPC, serving_raw"] = lambda: client.predict("m", raw, signature_name="serving_raw")
-        body = json.dumps({"signature_name": "serving_raw", "instances": [ROW]}).encode()
-        connection = http.client.HTTPConnection("localhost", rest_port)
-        cases["REST, serving_raw"] = lambda: rest(connection, body)
-        many = {name: np.repeat(value, 512) for name, value in raw.items()}
-        lists = {name: [value] * 512 for name, value in ROW.items()}
-        rows = [ROW] * 512
-        for name, inputs in (("arrays", many), ("lists", lists), ("rows", rows)):
-            ask_many = functools.partial(client.predict, "m", inputs, signature_name="serving_raw")
-            print(f"{f'512 rows, gRPC, serving_raw, {name}':52}{quantiles(ask_many, max(100, times // 10))}")
-        by_example = functools.partial(client.predict, "m", rows)
-        print(f"{'512 rows, gRPC, serving_default, rows':52}{quantiles(by_example, max(100, times // 10))}")
-        read_shares(rest_port)
-        for name, ask in cases.items():
-            print(f"{'1 row, ' + name:52}{quantiles(ask, times)}")
-            if name.startswith("gRPC"):
-                print_shares(rest_port, times + 100)
         request = message("tensorflow.serving.PredictRequest")()
         request.model_spec.name = "m"
-        tensor_messages.fill_tensor(np.array(example, object), request.inputs["examples"])
-        rate = throughput(client.address, request.SerializeToString(), 5 * times)
-        print(f"{f'1 row, {IN_FLIGHT} in flight, serving_default':52}{rate:8.0f} requests/s")
-        raw_request = message("tensorflow.serving.PredictRequest")()
-        raw_request.model_spec.name, raw_request.model_spec.signature_name = "m", "serving_raw"
-        for alias, value in raw.items():
-            tensor_messages.fill_tensor(value, raw_request.inputs[alias])
-        rates = [throughput(client.address, raw_request.SerializeToString(), 5 * times)]
-        rates.append(asyncio.run(rest_throughput(rest_port, body, 5 * times)))
-        print(
-            f"{f'1 row, {IN_FLIGHT} in flight, serving_raw: gRPC, REST':52}{rates[0]:8.0f} {rates[1]:8.0f} requests/s"
-        )
-        print(f"{'REST over gRPC, serving_raw':52}{rates[1] / rates[0]:8.2f}")
-    cases.clear()
-    session.close()
+        tensor_messages.fill_tensor(self.values, request.inputs["examples"])
+        return bytes(request.SerializeToString())
+
+    def answer(self, models: str) -> bytes:
+        """A response to this request, for the server that answers a constant."""
+        from mlops_tfx.serving import tensor_messages
+        from mlops_tfx.serving.protos import message
+
+        response = message("tensorflow.serving.PredictResponse")()
+        for name, value in self.in_process(models)().items():
+            tensor_messages.fill_tensor(value.numpy(), response.outputs[name])
+        return bytes(response.SerializeToString())
+
+    def in_process(self, models: str) -> Callable[[], Any]:
+        """The call of ``serving_default`` after ``tf.saved_model.load``."""
+        import tensorflow as tf
+
+        loaded = tf.saved_model.load(os.path.join(models, "1"))
+        function = loaded.signatures["serving_default"]
+        return lambda: (loaded, function(examples=tf.constant(self.values)))[1]
 
 
-def in_process(signature: Any, protos: dict[str, Any]) -> Callable[[], Any]:
-    """The server's own path without gRPC: decode, run, encode."""
-
-    def ask() -> None:
-        plan = signature.plan(signature.select(()))
-        signature.encode(plan.outputs, plan.run(signature.bind(protos)), Sink())
-
-    return ask
-
-
-def rest(connection: http.client.HTTPConnection, body: bytes) -> None:
-    connection.request("POST", "/v1/models/m:predict", body)
-    response = connection.getresponse()
-    answer = response.read()
-    if response.status != 200:
-        raise RuntimeError(answer)
-
-
-_sums: dict[str, float] = {}
-
-
-def read_shares(port: int) -> dict[str, float]:
-    """Microseconds in the server, and in the model there, since the last time."""
-    connection = http.client.HTTPConnection("localhost", port)
-    connection.request("GET", "/monitoring/prometheus/metrics")
-    lines = connection.getresponse().read().decode().splitlines()
-    connection.close()
-    shares = {}
-    for name in ("request_latency", "runtime_latency"):
-        total = sum(float(line.split()[1]) for line in lines if line.startswith(f":tensorflow:serving:{name}_sum"))
-        shares[name] = total - _sums.get(name, 0.0)
-        _sums[name] = total
-    return shares
-
-
-def print_shares(port: int, count: int) -> None:
-    """How long a request took in the server, and in the model there, on average since the last time."""
-    shares = [f"{total / count / 1e3:8.3f} ms {name}" for name, total in read_shares(port).items()]
-    print(f"{'  of which in the server, mean':52}{' '.join(shares)}")
-
-
-async def rest_throughput(port: int, body: bytes, times: int) -> float:
-    """Requests a second over as many connections as there may be requests in flight."""
-    import aiohttp
-
-    async def ask(session: aiohttp.ClientSession) -> None:
-        for _ in range(times // IN_FLIGHT):
-            async with session.post(f"http://localhost:{port}/v1/models/m:predict", data=body) as response:
-                await response.read()
-                response.raise_for_status()
-
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=IN_FLIGHT)) as session:
+def median_ms(ask: Callable[[], Any], times: int) -> float:
+    seconds = []
+    for index in range(times + 50):
         start = time.perf_counter()
-        await asyncio.gather(*(ask(session) for _ in range(IN_FLIGHT)))
-        return times // IN_FLIGHT * IN_FLIGHT / (time.perf_counter() - start)
+        ask()
+        if index >= 50:
+            seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds) * 1e3
 
 
-class Sink(dict):  # type: ignore[type-arg]
-    """Stands in for the map of a response: a new TensorProto for every name."""
+@contextlib.contextmanager
+def our_server(files: Files, *flags: str) -> Iterator[tuple[int, int]]:
+    """Our server; gives its gRPC port and its REST port."""
+    ports = free_port(), free_port()
+    command = [sys.executable, "-m", "mlops_tfx.serving.server", f"--port={ports[0]}", f"--rest_api_port={ports[1]}"]
+    command += ["--model_name=m", f"--model_base_path={files.models}", *flags]
+    probe = "/v1/models/m:predict", files.body
+    with process(command, ports[1], probe, folder=files.folder, settings={"PYTHONPATH": os.getcwd()}):
+        yield ports
 
-    def __missing__(self, name: str) -> Any:
-        from tensorflow.core.framework import tensor_pb2
 
-        return tensor_pb2.TensorProto()
+@contextlib.contextmanager
+def constant_server(files: Files) -> Iterator[int]:
+    port = free_port()
+    script = os.path.join(os.getcwd(), "benchmarks", "serving_constant.py")
+    with process([sys.executable, script, str(port), files.answer], port, None, folder=files.folder):
+        yield port
+
+
+class Table:
+    """Figures by name, a list of rounds each."""
+
+    def __init__(self) -> None:
+        self._figures: dict[str, list[float]] = {}
+
+    def add(self, name: str, figure: float, load: Load | None = None) -> None:
+        self._figures.setdefault(name, []).append(figure)
+        print(f"  {name:44}{load or f'{figure:8.3f}'}", flush=True)
+
+    def __getitem__(self, name: str) -> float:
+        return statistics.median(self._figures[name])
+
+    def names(self) -> list[str]:
+        return list(self._figures)
+
+
+def measure_grpc(files: Files, table: Table, rounds: int) -> None:
+    """One row at a time, many at once, and 512 rows, without and with the other servers beside."""
+    one, many = Examples(1).in_process(files.models), Examples(MANY).in_process(files.models)
+    batching = ["--enable_batching", f"--batching_parameters_file={files.batching}"]
+    with (
+        our_server(files) as (plain, _),
+        our_server(files, *batching) as (batched, rest),
+        constant_server(files) as constant,
+    ):
+        for _ in range(rounds):
+            table.add("in process, 1 row, ms", median_ms(one, 1000))
+            load = grpc_load(plain, files.protoset, files.one, in_flight=1, times=2000)
+            table.add("gRPC, 1 row, 1 in flight, ms", load.median, load)
+            for name, port in (("constant", constant), ("ours, batching", batched), ("ours, no batching", plain)):
+                load = grpc_load(port, files.protoset, files.one, in_flight=IN_FLIGHT, times=12000)
+                table.add(f"gRPC, {IN_FLIGHT} in flight: {name}", load.rate, load)
+            table.add(f"in process, {MANY} rows, ms", median_ms(many, 100))
+            for in_flight in (1, 2):
+                load = grpc_load(plain, files.protoset, files.many, in_flight=in_flight, times=300)
+                table.add(f"gRPC, {MANY} rows, {in_flight} in flight, ms", 1e3 / load.rate, load)
+            load = rest_load(rest, "/v1/models/m:predict", files.body, in_flight=IN_FLIGHT, seconds=4)
+            table.add(f"REST, {IN_FLIGHT} in flight: ours", load.rate, load)
+
+
+def measure_peers(files: Files, table: Table, rounds: int, environments: dict[str, str]) -> None:
+    """Each peer in turn, alone on the machine; ours between them."""
+    for _ in range(rounds):
+        for peer in PEERS:
+            with running(peer, environments[peer.environment], files.folder, os.path.join(files.models, "1")) as port:
+                body = os.path.join(files.folder, f"{peer.name}.json")
+                rest_load(port, peer.path, body, in_flight=IN_FLIGHT, seconds=2)
+                load = rest_load(port, peer.path, body, in_flight=IN_FLIGHT, seconds=4)
+                table.add(f"REST, {IN_FLIGHT} in flight: {peer.name}", load.rate, load)
+
+
+def report(table: Table) -> None:
+    grpc = f"gRPC, {IN_FLIGHT} in flight: "
+    rest = f"REST, {IN_FLIGHT} in flight: "
+    ours = table[rest + "ours"]
+    print("\nmedians of the rounds")
+    above = table["gRPC, 1 row, 1 in flight, ms"] - table["in process, 1 row, ms"]
+    print(f"{'one row over gRPC above in process':60}{above:8.2f} ms")
+    share = table[grpc + "ours, batching"] / table[grpc + "constant"]
+    print(f"{'64 in flight, of the server that answers a constant':60}{share:8.2f}")
+    for in_flight in (1, 2):
+        share = table[f"in process, {MANY} rows, ms"] / table[f"gRPC, {MANY} rows, {in_flight} in flight, ms"]
+        print(f"{f'512 rows a request, {in_flight} in flight, of in process':60}{share:8.2f}")
+    print(f"{'REST of gRPC, one row':60}{ours / table[grpc + 'ours, batching']:8.2f}")
+    for peer in PEERS:
+        if rest + peer.name in table.names():
+            print(f"{f'REST, times {peer.name}':60}{ours / table[rest + peer.name]:8.2f}")
+            print(f"{f'gRPC, times {peer.name}':60}{table[grpc + 'ours, batching'] / table[rest + peer.name]:8.2f}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--requests", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--peers", help="environment of FastAPI, LitServe and BentoML")
+    parser.add_argument("--mlserver", help="environment of MLServer")
     arguments = parser.parse_args()
-    code = "import time; t = time.perf_counter(); import mlops_tfx.serving.client; print(time.perf_counter() - t)"
-    imports = [float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(3)]
-    print(f"{'importing the client (best of 3)':52}{min(imports):8.2f} s")
-    from mlops_tfx.serving.export import export_model
-
-    with tempfile.TemporaryDirectory() as root:
-        graph = os.path.join(root, "transform_graph")
-        transform_apart(graph)
-        model = build_model()
-        seconds = []
-        for _ in range(3):
-            start = time.perf_counter()
-            export_model(model, graph, os.path.join(root, "models", "1"), label_key="label")
-            seconds.append(time.perf_counter() - start)
-        print(f"{'exporting: first, best of 3':52}{seconds[0]:8.2f} s {min(seconds):8.2f} s")
-        measure(os.path.join(root, "models"), arguments.requests)
+    table = Table()
+    with tempfile.TemporaryDirectory() as folder:
+        files = Files(folder)
+        files.write()
+        measure_grpc(files, table, arguments.rounds)
+        if arguments.peers and arguments.mlserver:
+            environments = {"peers": arguments.peers, "mlserver": arguments.mlserver}
+            measure_peers(files, table, arguments.rounds, environments)
+    report(table)
 
 
 if __name__ == "__main__":
