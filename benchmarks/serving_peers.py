@@ -46,12 +46,13 @@ def _columns() -> Mapping[str, Any]:
 
 _ROWS: Mapping[str, Any] = {"instances": [ROW]}
 _UVICORN = ("-m", "uvicorn", "fastapi_app:app", "--port={port}", "--log-level=warning")
+_MLSERVER = "from mlserver.cli import main; main()"
 PEERS = (
     Peer("FastAPI", "peers", _UVICORN, "/predict", _ROWS),
     Peer("FastAPI, 2 workers", "peers", (*_UVICORN, "--workers=2"), "/predict", _ROWS),
     Peer("LitServe", "peers", ("litserve_app.py", "{port}"), "/predict", _ROWS),
     Peer("BentoML", "peers", ("-m", "bentoml", "serve", "bentoml_service:Served", "--port={port}"), "/predict", _ROWS),
-    Peer("MLServer", "mlserver", ("-c", "from mlserver.cli import main; main()", "start", "{folder}"), "/v2/models/m/infer", _columns()),
+    Peer("MLServer", "mlserver", ("-c", _MLSERVER, "start", "{folder}"), "/v2/models/m/infer", _columns()),
 )
 
 
