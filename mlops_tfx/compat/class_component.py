@@ -25,9 +25,10 @@ from mlops_tfx.artifacts import Artifact
 from mlops_tfx.base_component import Component
 from mlops_tfx.channel import BaseChannel
 from mlops_tfx.compat import drivers, json_values
-from mlops_tfx.compat.component_spec import ChannelParameter, ComponentSpec, known_later
+from mlops_tfx.compat.component_spec import ChannelParameter, ComponentSpec
 from mlops_tfx.compat.executors import BaseBeamExecutor, ExecutorClassSpec, ExecutorSpec
-from mlops_tfx.errors import UserCodeError
+from mlops_tfx.errors import ConfigError, UserCodeError
+from mlops_tfx.placeholders import contains_placeholder
 from mlops_tfx.ports import InputPort, Inputs, OptionalInputs, OutputArtifacts, OutputPort, new_artifact
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class BaseComponent(Component):
         self.driver_class = self.DRIVER_CLASS
         self.platform_config = self.PLATFORM_CONFIG
         self._parameters.update(spec.exec_properties)
+        self._unresolved.update({name: value for name, value in self._parameters.items() if contains_placeholder(value)})
         annotation = type(spec).TYPE_ANNOTATION
         ports = _output_ports(spec)
         self.__dict__.update(
@@ -93,6 +95,20 @@ class BaseComponent(Component):
             raise TypeError(f"{name}: expected EXECUTOR_SPEC to be an ExecutorSpec, received {self.EXECUTOR_SPEC!r}")
         if not (isinstance(self.DRIVER_CLASS, type)):
             raise TypeError(f"{name}: expected DRIVER_CLASS to be a class, received {self.DRIVER_CLASS!r}")
+
+    def with_values(self, values: Mapping[str, Any]) -> Self:
+        """Returns a copy whose ``unresolved`` are replaced by values. Raises ConfigError for one of another type."""
+        settled = copy.copy(self)
+        known = {}
+        for name, value in values.items():
+            declared = self.spec.PARAMETERS[name]
+            try:
+                declared.type_check(name, value)
+            except TypeError as error:
+                raise ConfigError(f"parameter {name!r}: {error}") from error
+            known[name] = declared.as_property(value)
+        settled.__dict__.update(_parameters={**self._parameters, **known}, _unresolved={})
+        return settled
 
     def with_platform_config(self, config: Any) -> Self:
         """Keeps a platform's configuration with the node, and returns the node."""
@@ -126,7 +142,7 @@ class BaseComponent(Component):
                 artifact.custom_properties.update(values)
         inputs = {key: list(value) for key, value in (self._bound_inputs or {}).items()}
         executor = self._executor()
-        with user_code(f"{type(executor).__qualname__}.Do"), watching_workers(self._beam_arguments()):
+        with user_code(f"{type(executor).__qualname__}.Do"), watching_workers(_beam_flags(self.executor_spec, self)):
             returned = executor.Do(inputs, outputs, dict(driven.exec_properties))
         _take_properties(returned, outputs)
         for key, artifacts in outputs.items():
@@ -152,26 +168,7 @@ class BaseComponent(Component):
         if not isinstance(self.executor_spec, ExecutorClassSpec):
             raise UserCodeError(f"expected an ExecutorClassSpec, received {self.executor_spec!r}")
         executor_class = self.executor_spec.executor_class
-        return executor_class(self._executor_context(executor_class))
-
-    def _executor_context(self, executor_class: Any) -> Any:
-        context = self.context
-        arguments: dict[str, Any] = {
-            "extra_flags": list(self.executor_spec.extra_flags),
-            "tmp_dir": context.temp_dir,
-            "unique_id": context.node_id,
-            "executor_output_uri": os.path.join(context.temp_dir, "executor_output.pb"),
-            "stateful_working_dir": os.path.join(context.temp_dir, "stateful_working_dir"),
-            "pipeline_node": _Named(_Named(context.node_id, _Named(self.type_name))),
-            "pipeline_info": _Named(context.pipeline_name),
-            "pipeline_run_id": context.run_id,
-        }
-        if issubclass(executor_class, BaseBeamExecutor):
-            arguments["beam_pipeline_args"] = self._beam_arguments()
-        return executor_class.Context(**arguments)
-
-    def _beam_arguments(self) -> list[str]:
-        return [*self.context.beam_pipeline_args, *getattr(self.executor_spec, "beam_pipeline_args", ())]
+        return executor_class(executor_context(executor_class, self.executor_spec, self))
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
@@ -182,6 +179,30 @@ class BaseComponent(Component):
 
 class BaseBeamComponent(BaseComponent):
     """Base of component classes written for TFX whose executor has Beam pipelines."""
+
+
+def executor_context(executor_class: Any, spec: Any, component: Component) -> Any:
+    """Returns the ``Context`` that an executor of this class is made with, for a component that runs."""
+    context = component.context
+    arguments: dict[str, Any] = {
+        "extra_flags": list(getattr(spec, "extra_flags", ())),
+        "tmp_dir": context.temp_dir,
+        "unique_id": context.node_id,
+        "executor_output_uri": os.path.join(context.temp_dir, "executor_output.pb"),
+        "stateful_working_dir": os.path.join(context.temp_dir, "stateful_working_dir"),
+        "pipeline_node": _Named(_Named(context.node_id, _Named(component.type_name))),
+        "pipeline_info": _Named(context.pipeline_name),
+        "pipeline_run_id": context.run_id,
+    }
+    if issubclass(executor_class, BaseBeamExecutor):
+        arguments["beam_pipeline_args"] = _beam_flags(spec, component)
+    made = executor_class.Context(**arguments)
+    made.run_context = context
+    return made
+
+
+def _beam_flags(spec: Any, component: Component) -> list[str]:
+    return [*component.context.beam_pipeline_args, *getattr(spec, "beam_pipeline_args", ())]
 
 
 @dataclass(frozen=True)
@@ -283,8 +304,7 @@ def _take_properties(returned: Any, outputs: Mapping[str, Sequence[Artifact]]) -
 
 
 def _to_text(driven: drivers.Driven) -> str:
-    later = {key: value for key, value in driven.exec_properties.items() if not known_later(value)}
-    return json_values.dumps({"exec_properties": later, "artifacts": driven.artifact_properties})
+    return json_values.dumps({"exec_properties": driven.exec_properties, "artifacts": driven.artifact_properties})
 
 
 def _from_text(text: str) -> drivers.Driven:

@@ -19,6 +19,7 @@ from mlops_tfx.channel import BaseChannel
 from mlops_tfx.compat import messages
 from mlops_tfx.errors import did_you_mean
 from mlops_tfx.parameters import check_parameter
+from mlops_tfx.placeholders import contains_placeholder
 
 
 class ExecutionParameter:
@@ -39,7 +40,7 @@ class ExecutionParameter:
 
     def type_check(self, arg_name: str, value: Any) -> None:
         """Raises TypeError for a value of another type. Values that are known only later pass."""
-        if self.type in (None, Any) or known_later(value):
+        if self.type in (None, Any) or contains_placeholder(value):
             return
         if messages.is_message_type(self.type):
             fits = isinstance(value, self.type | dict | str) or messages.is_message(value)
@@ -52,7 +53,7 @@ class ExecutionParameter:
 
     def as_property(self, value: Any) -> Any:
         """Returns the value as the executor gets it: messages as JSON text, unless ``use_proto``."""
-        if not messages.is_message_type(self.type) or known_later(value) or not value:
+        if not messages.is_message_type(self.type) or contains_placeholder(value) or not value:
             return value
         if self.use_proto:
             return self._parsed(value)
@@ -188,12 +189,6 @@ class ComponentSpec:
     def to_json_dict(self) -> dict[str, Any]:
         """Inputs, outputs and parameters, by those names."""
         return {"inputs": self.inputs, "outputs": self.outputs, "exec_properties": self.exec_properties}
-
-
-def known_later(value: Any) -> bool:
-    """Whether a value is a promise: a placeholder, or a parameter given when the pipeline runs."""
-    names = {cls.__name__ for cls in type(value).__mro__}
-    return bool(names & {"Placeholder", "RuntimeParameter"})
 
 
 def _check_declaration(cls: type[ComponentSpec]) -> None:

@@ -50,6 +50,7 @@ class ExecutorContext:
         self.pipeline_node = pipeline_node
         self.pipeline_info = pipeline_info
         self.pipeline_run_id = pipeline_run_id
+        self.run_context: Any = None  # of our component, for our own executors
         self._tmp_dir = tmp_dir
         self._unique_id = unique_id
 
@@ -167,7 +168,7 @@ class ExecutorSpec:
 
     def copy(self) -> Any:
         """Returns a copy."""
-        return copy.copy(self)
+        return copy.deepcopy(self)
 
 
 class ExecutorClassSpec(ExecutorSpec):
@@ -187,6 +188,9 @@ class ExecutorClassSpec(ExecutorSpec):
     def class_path(self) -> str:
         """Module and name of the class."""
         return f"{self.executor_class.__module__}.{self.executor_class.__qualname__}"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.class_path})"
 
     def add_extra_flags(self, extra_flags: Iterable[str] | str) -> None:
         """Adds flags, which the executor finds as ``self._extra_flags``."""
