@@ -23,6 +23,8 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin, overload
 
+from typing_extensions import is_typeddict
+
 from mlops_tfx.artifacts import Artifact, Boolean, Bytes, Float, Integer, JsonValue, String
 from mlops_tfx.base_component import Component
 from mlops_tfx.errors import UserCodeError
@@ -80,6 +82,10 @@ class FunctionComponent(Component):
             returned = function(**arguments)
         self._write_results(returned)
 
+    def _checked(self, name: str, value: Any, problems: list[str]) -> Any:
+        # As in TFX, None may be given wherever there is a default.
+        return None if value is None and hasattr(type(self), name) else super()._checked(name, value, problems)
+
     def _argument(self, name: str) -> Any:
         value = getattr(self, name)
         if name in self.VALUE_INPUTS:
@@ -90,10 +96,11 @@ class FunctionComponent(Component):
     def _write_results(self, returned: Any) -> None:
         if not self.RESULTS:
             return
-        if not isinstance(returned, dict) or set(returned) != set(self.RESULTS):
+        if not isinstance(returned, dict) or not set(returned) >= set(self.RESULTS):
             names = ", ".join(self.RESULTS)
             raise UserCodeError(f"{self.type_name} must return a dict with the keys {names}, received {returned!r}")
-        for name, value in returned.items():
+        for name in self.RESULTS:
+            value = returned[name]
             if value is None and name not in self.OPTIONAL_RESULTS:
                 raise UserCodeError(f"{self.type_name} returned {name}=None, which is not declared Optional")
             self.port_value(self.OUTPUTS[name]).value = value
@@ -140,7 +147,8 @@ def _make(function: Callable[..., Any], base_type: str | None, use_beam: bool) -
             namespace[name] = Output(inner)
         elif kind == "parameter":
             annotations[name] = inner
-            _add_default(namespace, name, parameter)
+            if parameter.default is not inspect.Parameter.empty:
+                namespace[name] = parameter.default
         else:
             artifact_type, many = (_value_type(function, name, inner), False) if kind == "value" else _artifact(inner)
             optional = parameter.default is not inspect.Parameter.empty
@@ -198,11 +206,6 @@ def _input_port(artifact_type: type[Artifact], many: bool, optional: bool) -> tu
     return kind[artifact_type], kind()
 
 
-def _add_default(namespace: dict[str, Any], name: str, parameter: inspect.Parameter) -> None:
-    if parameter.default is not inspect.Parameter.empty:
-        namespace[name] = parameter.default
-
-
 def _value_type(function: Callable[..., Any], name: str, annotation: Any) -> type[Artifact]:
     plain = get_origin(annotation) or annotation
     plain = dict if isinstance(plain, type) and issubclass(plain, Mapping) else plain
@@ -224,7 +227,7 @@ def _declared_results(annotation: Any) -> Mapping[str, Any]:
         return {}
     if isinstance(annotation, OutputDict):
         return annotation.types
-    if typing.is_typeddict(annotation):
+    if is_typeddict(annotation):
         return typing.get_type_hints(annotation)
     raise TypeError(f"expected None, a TypedDict or OutputDict(...) as the result, received {annotation!r}")
 

@@ -72,7 +72,8 @@ class BaseComponent(Component):
         self.driver_class = self.DRIVER_CLASS
         self.platform_config = self.PLATFORM_CONFIG
         self._parameters.update(spec.exec_properties)
-        self._unresolved.update({name: value for name, value in self._parameters.items() if contains_placeholder(value)})
+        promised = {name: value for name, value in spec.exec_properties.items() if contains_placeholder(value)}
+        self._unresolved.update(promised)
         annotation = type(spec).TYPE_ANNOTATION
         ports = _output_ports(spec)
         self.__dict__.update(

@@ -13,16 +13,7 @@ V1 = "tfx.v1"
 
 _COMPONENTS = "mlops_tfx.components"
 _EXECUTORS = "mlops_tfx.compat.executors"
-_CONFIG = "mlops_tfx.config"
-_INGESTION = "mlops_tfx.ingestion"
-_EXAMPLE_GEN_PB2 = (
-    f"{_CONFIG}: Input Output SplitConfig CustomConfig PayloadFormat FileFormat "
-    "FORMAT_UNSPECIFIED=PayloadFormat.FORMAT_UNSPECIFIED FORMAT_TF_EXAMPLE=PayloadFormat.FORMAT_TF_EXAMPLE "
-    "FORMAT_TF_SEQUENCE_EXAMPLE=PayloadFormat.FORMAT_TF_SEQUENCE_EXAMPLE FORMAT_PROTO=PayloadFormat.FORMAT_PROTO "
-    "FORMAT_PARQUET=PayloadFormat.FORMAT_PARQUET FILE_FORMAT_UNSPECIFIED=FileFormat.FILE_FORMAT_UNSPECIFIED "
-    "FORMAT_TFRECORDS_GZIP=FileFormat.FORMAT_TFRECORDS_GZIP FILE_FORMAT_PARQUET=FileFormat.FILE_FORMAT_PARQUET",
-)
-
+_EXAMPLE_GEN = "mlops_tfx.compat.example_gen"
 MODULES: Mapping[str, Sequence[str]] = {
     "tfx": ("mlops_tfx.compat.names: __version__=TFX_VERSION",),
     "tfx.version": ("mlops_tfx.compat.names: __version__=TFX_VERSION",),
@@ -30,15 +21,29 @@ MODULES: Mapping[str, Sequence[str]] = {
     "tfx.components": (
         f"{_COMPONENTS}: BulkInferrer CsvExampleGen DistributionValidator Evaluator ExampleDiff ExampleValidator "
         "ImportExampleGen ImportSchemaGen InfraValidator Pusher SchemaGen StatisticsGen Trainer Transform",
-        f"{_INGESTION}: FileBasedExampleGen",
+        f"{_EXAMPLE_GEN}.component: FileBasedExampleGen",
     ),
     "tfx.components.bulk_inferrer.component": (f"{_COMPONENTS}: BulkInferrer",),
     "tfx.components.distribution_validator.component": (f"{_COMPONENTS}: DistributionValidator",),
     "tfx.components.evaluator.component": (f"{_COMPONENTS}: Evaluator",),
     "tfx.components.example_diff.component": (f"{_COMPONENTS}: ExampleDiff",),
-    "tfx.components.example_gen.component": (f"{_INGESTION}: FileBasedExampleGen QueryBasedExampleGen",),
-    "tfx.components.example_gen.csv_example_gen.component": (f"{_COMPONENTS}: CsvExampleGen",),
-    "tfx.components.example_gen.import_example_gen.component": (f"{_COMPONENTS}: ImportExampleGen",),
+    "tfx.components.example_gen.base_example_gen_executor": (f"{_EXAMPLE_GEN}.executor: BaseExampleGenExecutor",),
+    "tfx.components.example_gen.component": (f"{_EXAMPLE_GEN}.component: FileBasedExampleGen QueryBasedExampleGen",),
+    "tfx.components.example_gen.csv_example_gen.component": (f"{_EXAMPLE_GEN}.component: CsvExampleGen",),
+    "tfx.components.example_gen.csv_example_gen.executor": (
+        f"{_EXAMPLE_GEN}.standard_executors: Executor=CsvExecutor",
+    ),
+    "tfx.components.example_gen.driver": (
+        f"{_EXAMPLE_GEN}.driver: Driver FileBasedDriver QueryBasedDriver update_output_artifact",
+    ),
+    "tfx.components.example_gen.import_example_gen.component": (f"{_EXAMPLE_GEN}.component: ImportExampleGen",),
+    "tfx.components.example_gen.import_example_gen.executor": (
+        f"{_EXAMPLE_GEN}.standard_executors: Executor=ImportExecutor",
+    ),
+    "tfx.components.example_gen.input_processor": (
+        f"{_EXAMPLE_GEN}.input_processor: InputProcessor FileBasedInputProcessor QueryBasedInputProcessor",
+    ),
+    "tfx.components.example_gen.utils": (f"{_EXAMPLE_GEN}.configuration",),
     "tfx.components.example_gen.custom_executors.avro_executor": (
         "mlops_tfx.ingestion.custom_executors.avro_executor: Executor",
     ),
@@ -72,6 +77,13 @@ MODULES: Mapping[str, Sequence[str]] = {
     "tfx.dsl.component.experimental.annotations": (
         "mlops_tfx.function_component: InputArtifact OutputArtifact Parameter BeamComponentParameter OutputDict",
     ),
+    "tfx.dsl.component.experimental.container_component": (
+        "mlops_tfx.compat.containers.component: create_container_component",
+    ),
+    "tfx.dsl.component.experimental.placeholders": (
+        "mlops_tfx.compat.containers.placeholders: InputValuePlaceholder InputUriPlaceholder OutputUriPlaceholder "
+        "ConcatPlaceholder",
+    ),
     "tfx.dsl.component.experimental.decorators": ("mlops_tfx.function_component: component",),
     "tfx.dsl.io.fileio": (
         "mlops_tfx.filesystem: exists glob isdir listdir makedirs mkdir=makedirs open rename rmtree=remove_tree stat",
@@ -86,7 +98,23 @@ MODULES: Mapping[str, Sequence[str]] = {
     "tfx.orchestration.local.local_dag_runner": ("mlops_tfx.execution: LocalDagRunner=LocalRunner",),
     "tfx.orchestration.beam.beam_dag_runner": ("mlops_tfx.execution: BeamDagRunner=LocalRunner",),
     # Configuration
-    "tfx.proto.example_gen_pb2": _EXAMPLE_GEN_PB2,
+    **{
+        f"tfx.proto.{name}_pb2": (f"mlops_tfx.protos.{name}_pb2",)
+        for name in (
+            "bulk_inferrer",
+            "distribution_validator",
+            "evaluator",
+            "example_diff",
+            "example_gen",
+            "infra_validator",
+            "pusher",
+            "range_config",
+            "trainer",
+            "transform",
+            "tuner",
+        )
+    },
+    "tfx.proto.orchestration.run_state_pb2": ("mlops_tfx.protos.run_state_pb2",),
     "tfx.proto.orchestration.driver_output_pb2": ("mlops_tfx.compat.drivers: DriverOutput",),
     "tfx.proto.orchestration.execution_result_pb2": (f"{_EXECUTORS}: ExecutorOutput",),
     # Types

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING
@@ -32,9 +33,11 @@ def beam_pipeline(beam_pipeline_args: Sequence[str] = ()) -> Iterator[beam.Pipel
     """Makes a Beam pipeline, and runs it and waits for its end on leaving the ``with`` statement.
 
     Without ``--runner`` it runs inside this process (Beam's FnApiRunner): the runner that Beam's name "DirectRunner"
-    now stands for looks for a downloaded binary first, and may not find a network.
+    now stands for looks for a downloaded binary first, and may not find a network. A pipeline that was run inside the
+    statement already is not run again.
     """
     with watching_workers(beam_pipeline_args), new_pipeline(beam_pipeline_args) as pipeline:
+        pipeline.run = functools.lru_cache(maxsize=1)(pipeline.run)
         yield pipeline
 
 

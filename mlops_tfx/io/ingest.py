@@ -115,8 +115,9 @@ def check_rows(expected: int, written: Mapping[str, int]) -> None:
 
 
 def set_input_properties(examples: Examples, span: int, version: int | None, fingerprint: str) -> None:
-    """Sets what TFX records about the input: span, version and fingerprint."""
+    """Sets what TFX records about the input: span, version and fingerprint, of those that it has."""
     examples.custom_properties["span"] = span
     if version is not None:
         examples.custom_properties["version"] = version
-    examples.custom_properties["input_fingerprint"] = fingerprint
+    if fingerprint:
+        examples.custom_properties["input_fingerprint"] = fingerprint

@@ -1,22 +1,20 @@
 """``create_container_component``: a component class whose work is a command in a container.
 
-    Trainer = create_container_component(
-        name="Trainer",
-        image="project/trainer",
-        command=["train", "--data", InputUriPlaceholder("examples"), "--model", OutputUriPlaceholder("model")],
-        inputs={"examples": Examples},
-        outputs={"model": Model},
-        parameters={"steps": int},
-    )
+Trainer = create_container_component(
+name="Trainer",
+image="project/trainer",
+command=["train", "--data", InputUriPlaceholder("examples"), "--model", OutputUriPlaceholder("model")],
+inputs={"examples": Examples},
+outputs={"model": Model},
+parameters={"steps": int},
+)
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-from typing_extensions import Self
+from typing import TYPE_CHECKING, Any
 
 from mlops_tfx.artifacts import Artifact, ValueArtifact
 from mlops_tfx.channel import Channel
@@ -26,6 +24,9 @@ from mlops_tfx.compat.containers import engines, placeholders
 from mlops_tfx.compat.executors import ExecutorContainerSpec
 from mlops_tfx.parameters import canonical_json
 from mlops_tfx.placeholders import Known
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class ContainerComponent(BaseComponent):
@@ -55,7 +56,7 @@ class ContainerComponent(BaseComponent):
     def run(self) -> None:
         """Runs the command with the staged paths."""
         inputs = {key: list(artifacts) for key, artifacts in (self._bound_inputs or {}).items()}
-        outputs = {key: list(artifacts) for key, artifacts in self._bound_outputs.items()}  # type: ignore[arg-type]
+        outputs = {key: list(artifacts) for key, artifacts in self._bound_outputs.items()}
         known = Known(inputs=inputs, outputs=outputs, exec_properties=self.exec_properties)
         command = [placeholders.argument(part, known) for part in self._command()]
         mounts = {_folder(artifact): False for artifacts in inputs.values() for artifact in artifacts}

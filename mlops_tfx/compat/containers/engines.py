@@ -52,9 +52,9 @@ class DockerEngine:
         docker = shutil.which("docker")
         if docker is None:
             raise ConfigError(
-                f"expected Docker to run image={image!r}, received no program 'docker' on the PATH; install Docker, or, if "
-                f"the command's programs are on this machine, run it without the image: .with_container_engine('process') "
-                f"on the node, or {VARIABLE}=process for all"
+                f"expected Docker to run image={image!r}, received no program 'docker' on the PATH; install Docker; "
+                f"or, if the command's programs are on this machine, run it without the image: "
+                f".with_container_engine('process') on the node, or {VARIABLE}=process for all"
             )
         volumes = [f"--volume={path}:{path}" + ("" if writable else ":ro") for path, writable in mounts.items()]
         user = f"--user={os.getuid()}:{os.getgid()}"  # so that what it writes can be published and removed

@@ -39,7 +39,9 @@ class ConcatPlaceholder:
     items: Sequence[Any]
 
 
-def problem_with(part: Any, inputs: Collection[str], outputs: Collection[str], parameters: Collection[str]) -> str | None:
+def problem_with(
+    part: Any, inputs: Collection[str], outputs: Collection[str], parameters: Collection[str]
+) -> str | None:
     """Returns what is wrong with a part of a command, if anything."""
     if isinstance(part, ConcatPlaceholder):
         problems = (problem_with(item, inputs, outputs, parameters) for item in part.items)
@@ -56,7 +58,9 @@ def problem_with(part: Any, inputs: Collection[str], outputs: Collection[str], p
 
 
 def _unknown(name: str, known: Collection[str], where: str) -> str | None:
-    return None if name in known else f"the command names {name!r}, which is not among its {where}{did_you_mean(name, known)}"
+    if name in known:
+        return None
+    return f"the command names {name!r}, which is not among its {where}{did_you_mean(name, known)}"
 
 
 def argument(part: Any, known: Known) -> str:

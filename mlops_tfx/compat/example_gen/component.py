@@ -36,11 +36,11 @@ class _TfxExampleGen:
         """As for ours; and the driver's code, and what it says."""
         from mlops_tfx.execution.user_code import code_ingredients
 
+        found: Mapping[str, str] = super().cache_ingredients()  # type: ignore[misc]  # of the class this one is mixed into
         if not self._has_driver():
-            return super().cache_ingredients()  # type: ignore[misc]  # of the class this one is mixed into
+            return found
         said = self._driven()
         text = json_values.dumps({"exec_properties": said.exec_properties, "artifacts": said.artifact_properties})
-        found: Mapping[str, str] = super().cache_ingredients()  # type: ignore[misc]
         return {**found, **code_ingredients(function=self.DRIVER_CLASS), _DRIVER: text}
 
     def run(self: Any) -> None:

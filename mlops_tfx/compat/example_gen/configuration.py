@@ -103,7 +103,11 @@ def get_pattern_for_span_version(
 
 
 def verify_split_pattern_specs(split: Any) -> tuple[bool, bool, bool]:
-    """Returns whether the pattern of an input split has a span, a date and a version. Raises ValueError if it cannot be."""
+    """Returns whether the pattern of an input split has a span, a date and a version.
+
+    Raises:
+        ValueError: there cannot be such a pattern.
+    """
     from mlops_tfx.io import spans
 
     try:

@@ -98,7 +98,12 @@ class _OneSplit(beam.PTransform):
         self._name = name
 
     def expand(self, pipeline: Any) -> Any:
-        return self._generated.split(pipeline.pipeline, self._name)
+        # A transform must have a step of its own: the split may have been made by another one.
+        return self._generated.split(pipeline.pipeline, self._name) | beam.Map(_same)
+
+
+def _same(row: Any) -> Any:
+    return row
 
 
 class _Divide(beam.DoFn):

@@ -1,7 +1,7 @@
 """A pipeline in TFX's idiom: component classes with plain, Beam and driver-led executors, run as a script."""
 
 import os
-from typing import Any
+from typing import Any, Dict, List, Optional
 
 import apache_beam as beam
 from absl import app, flags, logging
@@ -36,9 +36,9 @@ class HelloExecutor(base_executor.BaseExecutor):
 
     def Do(
         self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        input_dict: Dict[str, List[types.Artifact]],
+        output_dict: Dict[str, List[types.Artifact]],
+        exec_properties: Dict[str, Any],
     ) -> None:
         self._log_startup(input_dict, output_dict, exec_properties)
         source = artifact_utils.get_single_instance(input_dict["input_data"])
@@ -62,7 +62,7 @@ class HelloComponent(base_component.BaseComponent):
     SPEC_CLASS = HelloSpec
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(HelloExecutor)
 
-    def __init__(self, input_data: types.Channel, output_data: types.Channel | None = None, name: str = "") -> None:
+    def __init__(self, input_data: types.Channel, output_data: Optional[types.Channel] = None, name: str = "") -> None:
         if not output_data:
             output_data = channel_utils.as_channel([standard_artifacts.Examples()])
         super().__init__(spec=HelloSpec(input_data=input_data, output_data=output_data, name=name))
@@ -73,9 +73,9 @@ class CountExecutor(base_beam_executor.BaseBeamExecutor):
 
     def Do(
         self,
-        input_dict: dict[str, list[types.Artifact]],
-        output_dict: dict[str, list[types.Artifact]],
-        exec_properties: dict[str, Any],
+        input_dict: Dict[str, List[types.Artifact]],
+        output_dict: Dict[str, List[types.Artifact]],
+        exec_properties: Dict[str, Any],
     ) -> None:
         count = artifact_utils.get_single_instance(output_dict["count"])
         folder = artifact_utils.get_split_uri(input_dict["examples"], exec_properties["split"])
@@ -95,7 +95,7 @@ class CountExecutor(base_beam_executor.BaseBeamExecutor):
 class CountSpec(types.ComponentSpec):
     PARAMETERS = {
         "split": ExecutionParameter(type=str),
-        "weights": ExecutionParameter(type=list[float], optional=True),
+        "weights": ExecutionParameter(type=List[float], optional=True),
     }
     INPUTS = {
         "examples": ChannelParameter(type=standard_artifacts.Examples),
@@ -126,7 +126,7 @@ def create_pipeline(data_root: str, root: str) -> pipeline.Pipeline:
     )
 
 
-def main(argv: list[str]) -> None:
+def main(argv: List[str]) -> None:
     logging.set_verbosity(logging.WARNING)
     LocalDagRunner().run(create_pipeline(FLAGS.data_root, FLAGS.root))
 
