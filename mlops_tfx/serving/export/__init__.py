@@ -9,6 +9,8 @@ The SavedModel has three signatures:
 and, as no signature, the function ``predict_transformed`` from transformed features to the outputs: what was trained,
 against which SkewValidator holds the signatures.
 
+Beside it lies ``assets.extra/schema.pbtxt``: what requests must be like, for the server's schema guard.
+
 What a raw value means is decided once, by the raw schema in the transform output, for all three. TensorFlow is
 imported when a model is exported, not when this module is.
 """
@@ -19,6 +21,9 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mlops_tfx.serving.export.serving_schema import write_serving_schema
+from mlops_tfx.serving.input_names import RAW_SIGNATURE as SERVING_RAW
+
 if TYPE_CHECKING:
     import tensorflow_transform as tft
     from tensorflow_metadata.proto.v0 import schema_pb2
@@ -26,11 +31,17 @@ if TYPE_CHECKING:
     from mlops_tfx.artifacts import Schema, TransformGraph
 
 SERVING_DEFAULT = "serving_default"
-SERVING_RAW = "serving_raw"
 TRANSFORM_FEATURES = "transform_features"
 PREDICT_TRANSFORMED = "predict_transformed"
 
-__all__ = ["PREDICT_TRANSFORMED", "SERVING_DEFAULT", "SERVING_RAW", "TRANSFORM_FEATURES", "export_model"]
+__all__ = [
+    "PREDICT_TRANSFORMED",
+    "SERVING_DEFAULT",
+    "SERVING_RAW",
+    "TRANSFORM_FEATURES",
+    "export_model",
+    "write_serving_schema",
+]
 
 
 def export_model(

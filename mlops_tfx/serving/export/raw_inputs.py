@@ -7,8 +7,7 @@ default in the signature: that marker, or the default of the schema.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -16,28 +15,6 @@ import tensorflow as tf
 from mlops_tfx.errors import ExportError
 
 MISSING: Mapping[tf.DType, Any] = {tf.float32: float("nan"), tf.string: b"", tf.int64: -(2**63)}
-
-
-def input_aliases(names: Iterable[str]) -> dict[str, str]:
-    """Returns the input name of every feature: itself, or the nearest name that TensorFlow accepts.
-
-    TensorFlow wants letters, digits and underscores, and no two names that differ in case only.
-    """
-    aliases: dict[str, str] = {}
-    taken: set[str] = set()
-    # Names that need no change come first, so that no other feature takes them.
-    for name in sorted(names, key=lambda n: (_plain(n) != n, n)):
-        alias, number = _plain(name), 2
-        while alias.lower() in taken:
-            alias, number = f"{_plain(name)}_{number}", number + 1
-        taken.add(alias.lower())
-        aliases[name] = alias
-    return aliases
-
-
-def _plain(name: str) -> str:
-    text = re.sub(r"[^A-Za-z0-9_]", "_", name)
-    return text if re.match(r"[A-Za-z]", text) else f"f{text}"
 
 
 def default_value(spec: Any, needed: bool) -> Any | None:

@@ -17,8 +17,17 @@ import tensorflow as tf
 
 from mlops_tfx import filesystem
 from mlops_tfx.errors import ExportError, did_you_mean
-from mlops_tfx.serving.export import SERVING_DEFAULT, SERVING_RAW, TRANSFORM_FEATURES, models, outputs, raw_inputs
+from mlops_tfx.serving.export import (
+    SERVING_DEFAULT,
+    SERVING_RAW,
+    TRANSFORM_FEATURES,
+    models,
+    outputs,
+    raw_inputs,
+    serving_schema,
+)
 from mlops_tfx.serving.export import transform as transforms
+from mlops_tfx.serving.input_names import input_aliases
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,8 @@ def write_saved_model(request: ExportRequest, destination: str | os.PathLike[str
     """Writes the SavedModel and returns its folder; see ``export_model``."""
     models.check_model(request.model)
     output = None if request.transform_graph is None else transforms.open_transform_output(request.transform_graph)
-    spec = transforms.read_feature_spec(request.schema, output)
+    schema = transforms.raw_schema(request.schema, output)
+    spec = transforms.feature_spec(schema)
     transform: transforms.Transform
     if output is None:
         transform = transforms.NoTransform(spec)
@@ -72,7 +82,8 @@ def write_saved_model(request: ExportRequest, destination: str | os.PathLike[str
     }
     if request.raw_signature:
         signatures[SERVING_RAW] = _serving_raw(plan, predict)
-    return _save(module, signatures, plan.defaults, filesystem.local_path(destination))
+    requests = serving_schema.serving_schema(schema, hidden, spec.keys() - plan.needed)
+    return _save(module, signatures, plan.defaults, requests, filesystem.local_path(destination))
 
 
 def _available(request: ExportRequest, hidden: Collection[str], transform: transforms.Transform) -> dict[str, Any]:
@@ -186,7 +197,7 @@ def _optional(spec: Any) -> Any:
 
 
 def _serving_raw(plan: Plan, predict: Callable[..., Any]) -> Any:
-    aliases = raw_inputs.input_aliases(plan.spec)
+    aliases = input_aliases(plan.spec)
     defaults = plan.defaults.setdefault(SERVING_RAW, {})
     for name, spec in plan.spec.items():
         raw_inputs.check_dense(name, spec)
@@ -212,7 +223,13 @@ def _concrete(function: Callable[..., Any], signature: Mapping[str, Any]) -> Any
     return tf.function(plain, autograph=False).get_concrete_function(**signature)
 
 
-def _save(module: Any, signatures: Mapping[str, Any], defaults: Mapping[str, Mapping[str, Any]], folder: str) -> str:
+def _save(
+    module: Any,
+    signatures: Mapping[str, Any],
+    defaults: Mapping[str, Mapping[str, Any]],
+    schema: Any,
+    folder: str,
+) -> str:
     folder = folder.rstrip(os.sep)
     # A neighbour on the same file system, with a name that no model server takes for a version.
     staged = f"{folder}.incomplete-{uuid.uuid4().hex[:8]}"
@@ -225,6 +242,7 @@ def _save(module: Any, signatures: Mapping[str, Any], defaults: Mapping[str, Map
                 f"tf.Module or Keras layer that uses it: {error}"
             ) from error
         _set_defaults(staged, defaults)
+        serving_schema.write(schema, os.path.join(staged, serving_schema.SCHEMA_FILE))
         filesystem.remove_tree(folder)
         filesystem.rename(staged, folder)
     finally:

@@ -140,24 +140,28 @@ def open_transform_output(source: Any) -> tft.TFTransformOutput:
     return tft.TFTransformOutput(folder)
 
 
-def read_feature_spec(schema: Any, output: tft.TFTransformOutput | None) -> FeatureSpec:
-    """Returns how raw features are parsed: from ``schema`` if given, else from the transform output's raw schema."""
-    if schema is None and output is None:
+def raw_schema(schema: Any, output: tft.TFTransformOutput | None) -> Any:
+    """Returns the raw Schema: ``schema`` if given, else that of the transform output."""
+    if schema is not None:
+        return read_schema(schema)
+    if output is None:
         raise ExportError("expected schema=... because transform_graph=None has none")
-    if schema is None and output is not None:
-        proto = output.raw_metadata.schema
-    elif isinstance(schema, (Artifact, str, os.PathLike)):
-        proto = _read_schema(schema)
-    else:
-        proto = schema
-    spec: FeatureSpec = schema_utils.schema_as_feature_spec(proto).feature_spec
+    return output.raw_metadata.schema
+
+
+def feature_spec(schema: Any) -> FeatureSpec:
+    """Returns how raw features are parsed."""
+    spec: FeatureSpec = schema_utils.schema_as_feature_spec(schema).feature_spec
     return spec
 
 
-def _read_schema(source: Artifact | str | os.PathLike[str]) -> Any:
+def read_schema(source: Any) -> Any:
+    """Returns a Schema, given as artifact, file, folder or proto. Raises ExportError if it cannot be read."""
     from google.protobuf import text_format
     from tensorflow_metadata.proto.v0 import schema_pb2
 
+    if not isinstance(source, (Artifact, str, os.PathLike)):
+        return source
     path = filesystem.local_path(source.uri if isinstance(source, Artifact) else source)
     if filesystem.isdir(path):
         path = os.path.join(path, "schema.pbtxt")

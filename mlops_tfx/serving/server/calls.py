@@ -11,11 +11,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
 from mlops_tfx.serving.server import statuses
+
+if TYPE_CHECKING:
+    from mlops_tfx.serving.server.schema_guard.checks import RequestChecks
 
 NO_DEADLINE = float("inf")
 
@@ -61,6 +64,7 @@ class Call:
         request: the message that came over gRPC, or None.
         notes: what interceptors want the client to know; sent as trailers or headers.
         respond: makes the response message of the outputs, also for a log; None: there is no such message.
+        checks: what the schema beside the version asks of requests; None if there is none.
     """
 
     api: str
@@ -75,6 +79,7 @@ class Call:
     request: Any = None
     notes: list[tuple[str, str]] = field(default_factory=list)
     respond: Callable[[Sequence[Any]], Any] | None = None
+    checks: RequestChecks | None = None
 
     @property
     def inputs(self) -> Mapping[str, Any]:

@@ -90,7 +90,7 @@ class Inference:
         plan = signature.plan(signature.select(request.output_filter))
         given = frozenset(request.inputs)
         call = Call("Predict", self._entrypoint, spec.name, held.version, name, plan, values, given, deadline,
-                    request, notes)  # fmt: skip
+                    request, notes, checks=held.session.checks)  # fmt: skip
         return self._answer(call, predict_responder(call, signature, self._as_content))
 
     def _answer(self, call: Call, respond: Callable[[Sequence[Any]], Any]) -> Any:
@@ -120,7 +120,7 @@ class Inference:
             plan = signature.plan(kind.outputs_of(definition))
             rows = examples.serialized(request.input)
             call = Call(api, self._entrypoint, spec.name, held.version, name, plan, [rows], frozenset(plan.inputs),
-                        deadline, request, notes)  # fmt: skip
+                        deadline, request, notes, checks=held.session.checks)  # fmt: skip
 
             def respond(outputs: Sequence[Any]) -> Any:
                 response = make()
@@ -152,7 +152,8 @@ class Inference:
             feed, fetches = _joint(definitions)
             plan = held.session.joint_plan(feed, fetches)
             call = Call("MultiInference", self._entrypoint, first.name, held.version, ",".join(names), plan, [rows],
-                        frozenset(plan.inputs), deadline, request, [] if notes is None else notes)  # fmt: skip
+                        frozenset(plan.inputs), deadline, request, [] if notes is None else notes,
+                        checks=held.session.checks)  # fmt: skip
 
             def respond(outputs: Sequence[Any]) -> Any:
                 fetched = dict(zip(fetches, outputs, strict=True))

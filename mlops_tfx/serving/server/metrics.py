@@ -145,6 +145,19 @@ class Metrics:
             p + "request_log_count", "Requests taken as samples: logged, dropped or failed.", ["model_name", "outcome"]
         )
         self.request_log_bytes = family(p + "request_log_bytes", "Bytes logged.", ["model_name", "content"])
+        guard = p + "schema_guard_"
+        self.schema_findings = family(
+            guard + "findings", "Rows that do not fit the schema, by feature and reason.",
+            ["model_name", "feature", "reason"],
+        )  # fmt: skip
+        self.schema_requests = family(
+            guard + "requests", "Requests checked: they fit, are annotated, are refused, or the check failed.",
+            ["model_name", "outcome"],
+        )  # fmt: skip
+        self.schema_loads = family(
+            guard + "schema_loads", "Versions whose schema was loaded, is unreadable, or not there (none).",
+            ["model_name", "outcome"],
+        )  # fmt: skip
         self.load_attempts = family(
             ":tensorflow:cc:saved_model:load_attempt_count", "Loads of SavedModels.", ["model_path", "status"]
         )

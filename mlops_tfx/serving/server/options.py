@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from mlops_tfx.serving.server.saved_model import SessionOptions
 
 _INT32_MAX = 2**31 - 1
+SCHEMA_GUARD_MODES = ("annotate", "reject", "off")
 
 
 def _four_per_cpu() -> int:
@@ -132,6 +133,17 @@ class ServerOptions:
     request_log_max_pending_bytes: int = field(default=256 << 20, metadata=_help("what these may take in memory"))
     request_log_seed: int = field(default=-1, metadata=_help("seed of the sampling; -1: another one every time"))
 
+    schema_guard: str = field(
+        default="annotate",
+        metadata=_help("annotate, reject or off: what becomes of requests that do not fit the schema beside the model"),
+    )
+    schema_guard_environment: str = field(
+        default="SERVING", metadata=_help("environment of the schema that requests belong to, if it has this one")
+    )
+    schema_guard_file: str = field(
+        default="", metadata=_help("Schema as text, for versions of the model that have none beside them")
+    )
+
     def __post_init__(self) -> None:
         problems = self._problems()
         if problems:
@@ -140,7 +152,7 @@ class ServerOptions:
     def _problems(self) -> list[str]:
         from mlops_tfx.serving.server.request_log import settings
 
-        problems = settings.problems(self)
+        problems = [*settings.problems(self), *self._guard_problems()]
         if not self.model_config_file:
             problems += self._model_problems()
         if not 0 <= self.port <= 65535:
@@ -164,6 +176,20 @@ class ServerOptions:
             problems.append(f"expected 0 to 1, received per_process_gpu_memory_fraction={fraction}")
         if not self.saved_model_tags:
             problems.append("expected at least one tag, received saved_model_tags=()")
+        return problems
+
+    def _guard_problems(self) -> list[str]:
+        problems = []
+        if self.schema_guard not in SCHEMA_GUARD_MODES:
+            wanted = ", ".join(SCHEMA_GUARD_MODES)
+            problems.append(f"expected one of {wanted}, received schema_guard={self.schema_guard!r}")
+        if self.schema_guard_file and self.schema_guard == "off":
+            problems.append("expected schema_guard annotate or reject with schema_guard_file, received 'off'")
+        if self.schema_guard_file and self.model_config_file:
+            problems.append(
+                "schema_guard_file is the schema of one model, and model_config_file names several: put each schema "
+                "beside its model, as assets.extra/schema.pbtxt"
+            )
         return problems
 
     def _model_problems(self) -> list[str]:

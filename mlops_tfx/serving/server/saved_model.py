@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import tensorflow as tf
@@ -19,6 +19,9 @@ from tensorflow.core.protobuf import config_pb2
 from mlops_tfx.serving.server import contents, statuses
 from mlops_tfx.serving.server.calls import Plan
 from mlops_tfx.serving.server.signatures import Runner, Signature, remember
+
+if TYPE_CHECKING:
+    from mlops_tfx.serving.server.schema_guard.checks import RequestChecks
 
 
 @dataclass(frozen=True)
@@ -62,11 +65,13 @@ class SavedModelSession:
     Attributes:
         signatures: its signatures by name.
         signature_defs: name -> SignatureDef, as the file has them.
+        checks: what the schema beside the model asks of requests; None if there is none.
     """
 
     def __init__(self, path: str, options: SessionOptions) -> None:
         _check_file(path)
         contents.check_links(path)
+        self.checks: RequestChecks | None = None
         graph = tf.Graph()
         self._session: Any = tf.compat.v1.Session(graph=graph, config=options.config())
         try:
@@ -116,6 +121,8 @@ class SavedModelSession:
         """Frees the session. No request may be running."""
         self.signatures = {}
         self._joint_plans = {}
+        if self.checks is not None:
+            self.checks.close()
         self._session.close()
 
 

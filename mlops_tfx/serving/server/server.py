@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mlops_tfx.serving.server.metrics import Metrics
     from mlops_tfx.serving.server.request_log.logger import RequestLogger
     from mlops_tfx.serving.server.rest.http_server import HttpServer
+    from mlops_tfx.serving.server.schema_guard.guard import SchemaGuard
     from mlops_tfx.serving.server.states import VersionState
 
 _DRAIN_SECONDS = 30.0
@@ -62,6 +63,9 @@ class ModelServer:
         # Said now rather than with the first model.
         options.session.config()
         steps: list[Prepare] = []
+        guard = _schema_guard(options, self._metrics)
+        if guard is not None:
+            steps.append(guard.prepare)
         if options.enable_model_warmup:
             steps.append(Warmup(self._metrics, options.num_request_iterations_for_warmup))
         batching: list[Interceptor] = []
@@ -73,7 +77,8 @@ class ModelServer:
             batching = [Batcher(_batching_parameters(options), self._metrics)]
         self._manager = ModelManager(options, self._board, steps, self._metrics.observe_load)
         self._request_logger = _request_logger(options, self._manager, self._metrics)
-        self._execute = chain([measuring(self._metrics), *interceptors, self._request_logger, *batching])
+        checking = [guard] if guard is not None else []
+        self._execute = chain([measuring(self._metrics), *interceptors, *checking, self._request_logger, *batching])
         self._threads = RequestThreads(_threads(self.options), self.options.grpc_message_timeout_in_ms / 1e3)
         self._server = grpc.server(
             self._threads,
@@ -274,6 +279,16 @@ def _request_logger(options: ServerOptions, manager: ModelManager, metrics: Metr
         max_pending=options.request_log_max_pending,
         max_pending_bytes=options.request_log_max_pending_bytes,
         seed=None if options.request_log_seed < 0 else options.request_log_seed,
+    )
+
+
+def _schema_guard(options: ServerOptions, metrics: Metrics) -> SchemaGuard | None:
+    from mlops_tfx.serving.server.schema_guard.guard import SchemaGuard
+
+    if options.schema_guard == "off":
+        return None
+    return SchemaGuard(
+        options.schema_guard, metrics, environment=options.schema_guard_environment, file=options.schema_guard_file
     )
 
 

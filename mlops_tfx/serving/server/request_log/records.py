@@ -9,12 +9,12 @@ import numpy as np
 from tensorflow.core.example import example_pb2
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
+from mlops_tfx.serving.input_names import RAW_SIGNATURE
 from mlops_tfx.serving.server.calls import Call
 
 _FIELDS = {"Predict": "predict_log", "Classify": "classify_log", "Regress": "regress_log",
            "MultiInference": "multi_inference_log"}  # fmt: skip
 _EXAMPLES = ("examples", "inputs")
-_RAW_SIGNATURE = "serving_raw"
 _NO_INTEGER = np.iinfo(np.int64).min
 _PREDICTION = "prediction/"
 
@@ -64,7 +64,7 @@ def examples(call: Call, outputs: Sequence[Any] | None = None) -> list[bytes]:
         rows = [bytes(row) for row in value.tolist()]
     else:
         count = max((len(value) for value in given.values() if value.ndim), default=1)
-        rows = _rows(given, count, drop_missing=call.signature_name == _RAW_SIGNATURE)
+        rows = _rows(given, count, drop_missing=call.signature_name == RAW_SIGNATURE)
     if outputs is None:
         return rows
     named = {_PREDICTION + name: np.asarray(value) for name, value in zip(call.plan.outputs, outputs, strict=True)}

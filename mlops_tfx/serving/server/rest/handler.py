@@ -195,7 +195,7 @@ class RestHandler:
             arrays, rows = predict_body.arrays(document, signature.definition.inputs, signature.defaults)
             plan = signature.plan(signature.select(()))
             call = Call("Predict", "REST", target.name, held.version, name, plan, signature.order(arrays),
-                        frozenset(arrays), deadline)  # fmt: skip
+                        frozenset(arrays), deadline, checks=held.session.checks)  # fmt: skip
             call.respond = predict_responder(call, signature)
             outputs = self._execute(call)
             write = json_tensors.by_row if rows else json_tensors.by_column

@@ -1,0 +1,182 @@
+"""What a request holds, serialized tf.Examples or tensors, against the rules.
+
+One or two rows are read one by one, as messages, and more by a run of TensorFlow, which costs as much as two rows to
+begin with and a twentieth for every row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from google.protobuf.message import DecodeError
+from tensorflow.core.example import example_pb2
+
+from mlops_tfx.serving.input_names import RAW_SIGNATURE, input_aliases
+from mlops_tfx.serving.server.calls import Call
+from mlops_tfx.serving.server.schema_guard.columns import Column, judge
+from mlops_tfx.serving.server.schema_guard.findings import UNKNOWN_FEATURE, UNREADABLE, WRONG_TYPE, Findings, show
+from mlops_tfx.serving.server.schema_guard.parsing import ExampleParser
+from mlops_tfx.serving.server.schema_guard.rules import KINDS, Categories, FeatureRule, Numbers
+from mlops_tfx.serving.server.schema_guard.schema import RequestSchema
+
+_FEW_ROWS = 3
+_FEW_VALUES = 4
+# Of many rows that TensorFlow refuses to read, so many are looked at one by one.
+_MOST_ROWS_ONE_BY_ONE = 1000
+_NO_INTEGER = np.iinfo(np.int64).min
+_EXAMPLE = example_pb2.Example
+
+# An input's place in the call, its alias, and its rule.
+_Inputs = tuple[tuple[int, str, FeatureRule], ...]
+
+
+class RequestChecks:
+    """Checks the requests to one version of a model.
+
+    Attributes:
+        schema: what they are checked against.
+        features: alias of an input -> the feature.
+    """
+
+    def __init__(self, schema: RequestSchema) -> None:
+        self.schema = schema
+        visible = schema.known - schema.hidden
+        self.features = {alias: name for name, alias in input_aliases(visible).items()}
+        self._signatures: dict[str, _Inputs] = {}
+        self._parser = ExampleParser(list(schema.rules.values())) if schema.rules else None
+
+    def check(self, call: Call) -> Findings:
+        """Returns what does not fit in a request."""
+        findings = Findings()
+        if self._holds_examples(call):
+            self._check_examples(call.values[0].reshape(-1), findings)
+        else:
+            self._check_tensors(call, findings)
+        return findings
+
+    def _holds_examples(self, call: Call) -> bool:
+        if call.api != "Predict":
+            return True
+        only = call.values[0] if len(call.values) == 1 else None
+        return only is not None and only.dtype == object and call.plan.inputs[0] not in self.features
+
+    # Tensors
+
+    def _check_tensors(self, call: Call, findings: Findings) -> None:
+        inputs = self._signatures.get(call.signature_name)
+        if inputs is None:
+            inputs = self._signatures[call.signature_name] = self._inputs(call)
+        raw = call.signature_name == RAW_SIGNATURE
+        for index, alias, rule in inputs:
+            # What is not given has its default, which for the raw signature says that there is no value.
+            value = call.values[index] if alias in call.given else np.empty([1, 0], object)
+            if value.size <= _FEW_VALUES:
+                _judge_few(value, rule, raw, findings)
+            else:
+                _judge_many(value, rule, raw, findings)
+
+    def _inputs(self, call: Call) -> _Inputs:
+        found = []
+        for index, (alias, value) in enumerate(zip(call.plan.inputs, call.values, strict=True)):
+            rule = self.schema.rules.get(self.features.get(alias, alias))
+            fitting = rule.for_tensor(value.dtype) if rule is not None else None
+            if fitting is not None:
+                found.append((index, alias, fitting))
+        return tuple(found)
+
+    # Serialized tf.Examples
+
+    def _check_examples(self, rows: Any, findings: Findings) -> None:
+        if len(rows) < _FEW_ROWS:
+            self._check_one_by_one(rows.tolist(), findings)
+        elif not self._check_together(rows, findings):
+            # A broken row, or a feature of another type than the schema's, which TensorFlow refuses to read.
+            self._check_one_by_one(rows[:_MOST_ROWS_ONE_BY_ONE].tolist(), findings)
+
+    def _check_one_by_one(self, rows: Sequence[bytes], findings: Findings) -> None:
+        for number, row in enumerate(rows):
+            try:
+                features = _EXAMPLE.FromString(row).features.feature
+            except DecodeError:
+                findings.add("", UNREADABLE, "a serialized tf.Example", f"{len(row)} bytes", number)
+                continue
+            self._check_row(features, number, findings)
+
+    def _check_row(self, features: Any, number: int, findings: Findings) -> None:
+        rules = self.schema.rules
+        for name, rule in rules.items():
+            # Asked for what it does not have, a protobuf map makes one.
+            feature = features[name] if name in features else None
+            kind = feature.WhichOneof("kind") if feature is not None else None
+            values: Any = getattr(feature, kind).value if kind is not None else ()
+            if kind is not None and kind != rule.kind and len(values):
+                findings.add(name, WRONG_TYPE, KINDS[rule.kind], f"{KINDS[kind]} such as {show(values[0])}", number)
+                continue
+            for reason, received in rule.judge(values):
+                findings.add(name, reason, rule.expected(reason), received, number)
+        self._check_names(features, number, findings)
+
+    def _check_names(self, features: Any, number: int, findings: Findings) -> None:
+        unknown = [name for name in features if name not in self.schema.known]
+        if unknown:
+            findings.add("", UNKNOWN_FEATURE, "features of the schema", show(min(unknown)), number)
+
+    def _check_together(self, rows: Any, findings: Findings) -> bool:
+        if self._parser is not None and not self._parser.check(rows, findings):
+            return False
+        # Whoever misspells a name does so in every row.
+        self._check_names(_EXAMPLE.FromString(rows[0]).features.feature, 0, findings)
+        return True
+
+    def close(self) -> None:
+        """Frees what reads rows together."""
+        if self._parser is not None:
+            self._parser.close()
+
+
+def _judge_few(value: Any, rule: FeatureRule, raw: bool, findings: Findings) -> None:
+    rows = value.shape[0] if value.ndim else 1
+    values = value.reshape(-1).tolist()
+    width = len(values) // rows if rows else 0
+    for row in range(rows):
+        cells = values if rows == 1 else values[row * width : (row + 1) * width]
+        if raw:
+            cells = [cell for cell in cells if cell == cell and cell not in (b"", _NO_INTEGER)]
+        for reason, received in rule.judge(cells):
+            findings.add(rule.name, reason, rule.expected(reason), received, row)
+
+
+def _judge_many(value: Any, rule: FeatureRule, raw: bool, findings: Findings) -> None:
+    flat, rows = value.reshape(-1), value.shape[0]
+    if rule.fewest * rows <= len(flat) <= rule.most * rows and _all_fit(flat, rule, raw):
+        return
+    column = Column.of_table(flat, rows)
+    if raw:
+        absent = _absent(flat)
+        column = column.without(absent) if absent.any() else column
+    judge(column, rule, findings)
+
+
+def _all_fit(values: Any, rule: FeatureRule, raw: bool) -> bool:
+    """Whether all are values in the domain, and none stands for a missing one; False may only mean: not known."""
+    domain = rule.domain
+    if values.dtype == object:
+        if not isinstance(domain, Categories) or b"" in domain.allowed:
+            return False
+        return domain.allowed.issuperset(values.tolist())
+    if domain is not None and not isinstance(domain, Numbers):
+        return False
+    low, high = values.min(), values.max()
+    if raw and (low != low or low == _NO_INTEGER):
+        return False
+    return domain is None or domain.has_between(low, high, values.dtype)
+
+
+def _absent(values: Any) -> Any:
+    if values.dtype.kind == "f":
+        return np.isnan(values)
+    if values.dtype == object:
+        return values == b""
+    return values == _NO_INTEGER

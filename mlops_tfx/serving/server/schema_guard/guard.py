@@ -1,0 +1,155 @@
+"""The interceptor: counts what does not fit the schema, tells the client and the log, and refuses if it is to.
+
+In annotate mode nothing about the guard can fail a request or a load.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mlops_tfx.serving.server import statuses
+from mlops_tfx.serving.server.calls import Call, Execute
+from mlops_tfx.serving.server.metrics import Metrics
+from mlops_tfx.serving.server.saved_model import SavedModelSession
+from mlops_tfx.serving.server.schema_guard.checks import RequestChecks
+from mlops_tfx.serving.server.schema_guard.findings import Findings, describe
+from mlops_tfx.serving.server.schema_guard.schema import SchemaUnreadableError, compile_schema, parse
+
+REJECT = "reject"
+SCHEMA_FILE = os.path.join("assets.extra", "schema.pbtxt")
+NOTE = "schema-guard"
+
+_log = logging.getLogger(__name__)
+_SECONDS_BETWEEN_WARNINGS = 60.0
+
+
+class SchemaGuard:
+    """Checks requests against the schema of the version that they ask.
+
+    Args:
+        mode: ``annotate`` or ``reject``.
+        metrics: where to count.
+        environment: of the schema, which requests belong to.
+        file: schema of versions that have none beside them; empty for none.
+        clock: seconds.
+    """
+
+    def __init__(
+        self,
+        mode: str,
+        metrics: Metrics,
+        *,
+        environment: str = "SERVING",
+        file: str = "",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._rejects = mode == REJECT
+        self._metrics = metrics
+        self._environment = environment
+        self._file = file
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._warned: dict[str, float] = {}
+        self._unsaid: dict[str, int] = {}
+
+    def prepare(self, name: str, path: str, version: int, session: SavedModelSession) -> None:
+        """Gives the session of a version its checks. Raises StatusError as ``load`` does."""
+        session.checks = self.load(name, path, version)
+
+    def load(self, name: str, path: str, version: int) -> RequestChecks | None:
+        """Returns the checks of a version, None if it has no schema.
+
+        Raises StatusError if requests are to be refused and the schema cannot be read: such a version would let all
+        of them in.
+        """
+        file = self._schema_file(path)
+        if not file:
+            self._metrics.schema_loads.add(name, "none")
+            return None
+        try:
+            schema = compile_schema(parse(_read(file), file), self._environment)
+            checks = RequestChecks(schema)
+        except Exception as error:
+            self._metrics.schema_loads.add(name, "unreadable")
+            text = str(error)
+            if not isinstance(error, SchemaUnreadableError):
+                text = f"{file}: {type(error).__name__}: {text}"
+            if self._rejects:
+                head = "The schema of the model cannot be read, so no request can be checked"
+                raise statuses.invalid(f"{head}: {text}") from error
+            _log.error("model %s version %d: its requests are not checked: %s", name, version, text)
+            return None
+        self._metrics.schema_loads.add(name, "loaded")
+        for problem in schema.problems:
+            _log.warning("model %s version %d: %s: %s; not checked", name, version, file, problem)
+        return checks
+
+    def _schema_file(self, path: str) -> str:
+        import tensorflow as tf
+
+        beside = os.path.join(path, SCHEMA_FILE)
+        return beside if tf.io.gfile.exists(beside) else self._file
+
+    def __call__(self, call: Call, proceed: Execute) -> Sequence[Any]:
+        """Checks a call and lets it go on, or raises StatusError INVALID_ARGUMENT."""
+        if call.checks is not None:
+            self._check(call, call.checks)
+        return proceed(call)
+
+    def _check(self, call: Call, checks: RequestChecks) -> None:
+        try:
+            findings = checks.check(call)
+        except Exception:
+            if self._rejects:
+                raise
+            self._count(call.model_name, "failed")
+            if self._may_warn(call.model_name):
+                _log.exception("schema guard: a request to model %s could not be checked", call.model_name)
+            return
+        if len(findings):
+            self._report(call, findings)
+        else:
+            self._count(call.model_name, "fits")
+
+    def _report(self, call: Call, findings: Findings) -> None:
+        model, text = call.model_name, statuses.truncate(describe(list(findings)))
+        for finding in findings:
+            self._metrics.schema_findings.add(model, finding.feature, finding.reason, value=float(finding.rows))
+        call.notes.append((NOTE, text))
+        refused = findings.refused if self._rejects else []
+        self._count(model, "refused" if refused else "annotated")
+        if self._may_warn(model):
+            with self._lock:
+                unsaid = self._unsaid.pop(model, 0)
+            more = f" (and {unsaid} requests since the last such line)" if unsaid else ""
+            _log.warning("schema guard: model %s version %d: %s%s", model, call.version, text, more)
+        if refused:
+            raise statuses.invalid(f"The request does not fit the schema of the model: {describe(refused)}")
+
+    def _count(self, model: str, outcome: str) -> None:
+        self._metrics.schema_requests.add(model, outcome)
+
+    def _may_warn(self, model: str) -> bool:
+        now = self._clock()
+        with self._lock:
+            if now - self._warned.get(model, -_SECONDS_BETWEEN_WARNINGS) < _SECONDS_BETWEEN_WARNINGS:
+                self._unsaid[model] = self._unsaid.get(model, 0) + 1
+                return False
+            self._warned[model] = now
+            return True
+
+
+def _read(file: str) -> bytes:
+    import tensorflow as tf
+
+    try:
+        with tf.io.gfile.GFile(file, "rb") as opened:
+            content: bytes = opened.read()
+    except tf.errors.OpError as error:
+        raise SchemaUnreadableError(f"cannot read {file}: {error.message}") from error
+    return content
