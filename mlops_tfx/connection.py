@@ -7,11 +7,14 @@ The fields are those of ML Metadata's ``ConnectionConfig``; the two functions ha
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ConfigDict, Field
 
 from mlops_tfx.config import Config
+from mlops_tfx.errors import ConfigError
+from mlops_tfx.protos.forms import is_message
 
 
 class SqliteConnection(Config):
@@ -98,3 +101,42 @@ def mysql_metadata_connection_config(
 ) -> MySQLConnection:
     """Returns the settings for a MySQL database."""
     return MySQLConnection(host=host, port=port, database=database, user=username, password=password)
+
+
+def as_connection(given: Any) -> Any:
+    """Returns the settings for a ``ConnectionConfig`` of ML Metadata; anything else as it is.
+
+    Raises:
+        ConfigError: the message names no database, or one that cannot be used.
+    """
+    if not is_message(given):
+        return given
+    kinds = {"sqlite": _from_sqlite, "mysql": _from_mysql, "postgresql": _from_postgresql}
+    kind = given.WhichOneof("config") if "config" in given.DESCRIPTOR.oneofs_by_name else None
+    if kind not in kinds:
+        received = kind or type(given).__name__
+        raise ConfigError(
+            f"expected a ConnectionConfig with sqlite, mysql or postgresql, received {received}: a store on a server "
+            "of its own, or in memory, is not supported; use sqlite_metadata_connection_config('a local file')"
+        )
+    return kinds[kind](getattr(given, kind))
+
+
+def _from_sqlite(message: Any) -> SqliteConnection:
+    if message.connection_mode == type(message).READONLY:
+        raise ConfigError(
+            f"expected a store to write to, received {message.filename_uri!r} with connection_mode=READONLY"
+        )
+    return SqliteConnection(message.filename_uri)
+
+
+def _from_mysql(message: Any) -> MySQLConnection:
+    return MySQLConnection(**_fields(message, {"ssl_options": "ssl"}))
+
+
+def _from_postgresql(message: Any) -> PostgreSQLConnection:
+    return PostgreSQLConnection(**_fields(message, {"ssloption": "ssl", "dbname": "database"}))
+
+
+def _fields(message: Any, renamed: Mapping[str, str]) -> dict[str, Any]:
+    return {renamed.get(field.name, field.name): value for field, value in message.ListFields()}

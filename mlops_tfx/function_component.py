@@ -21,7 +21,7 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin, overload
+from typing import Annotated, Any, ClassVar, Protocol, TypeVar, Union, get_args, get_origin, overload
 
 from typing_extensions import is_typeddict
 
@@ -29,12 +29,14 @@ from mlops_tfx.artifacts import Artifact, Boolean, Bytes, Float, Integer, JsonVa
 from mlops_tfx.base_component import Component
 from mlops_tfx.errors import UserCodeError
 from mlops_tfx.ports import Input, InputPort, Inputs, OptionalInput, OptionalInputs, Output
+from mlops_tfx.system_types import SystemExecution, base_type_name
 
 T = TypeVar("T")
 
 # Type checkers see the plain type in the function's body; the marker tells what the argument is.
 InputArtifact = Annotated[T, "input artifact"]
 OutputArtifact = Annotated[T, "output artifact"]
+AsyncOutputArtifact = Annotated[T, "output artifact"]  # published as a whole, when the function returns
 Parameter = Annotated[T, "parameter"]
 BeamComponentParameter = Annotated[T, "beam pipeline"]
 
@@ -52,8 +54,8 @@ _VALUE_TYPES: Mapping[Any, type[Artifact]] = {
 class OutputDict:
     """Declares the results of a function component: ``-> OutputDict(accuracy=float)``."""
 
-    def __init__(self, **types: Any) -> None:
-        self.types = types
+    def __init__(self, **kwargs: Any) -> None:
+        self.types = kwargs
 
 
 class FunctionComponent(Component):
@@ -106,28 +108,44 @@ class FunctionComponent(Component):
             self.port_value(self.OUTPUTS[name]).value = value
 
 
+class FunctionComponentFactory(Protocol):
+    """What `component` makes of a function: called, it makes a node; ``test_call`` calls the plain function."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> FunctionComponent:
+        """Makes a node."""
+        ...
+
+    def test_call(self, *args: Any, **kwargs: Any) -> Any:
+        """Calls the plain function, for its unit tests."""
+        ...
+
+
+Annotation = type[SystemExecution] | str | None
+
+
 @overload
 def component(func: Callable[..., Any], /) -> type[FunctionComponent]: ...
 @overload
 def component(
-    func: None = None, /, *, component_annotation: str | None = None, use_beam: bool = False
+    func: None = None, /, *, component_annotation: Annotation = None, use_beam: bool = False
 ) -> Callable[[Callable[..., Any]], type[FunctionComponent]]: ...
 def component(
-    func: Callable[..., Any] | None = None, /, *, component_annotation: str | None = None, use_beam: bool = False
+    func: Callable[..., Any] | None = None, /, *, component_annotation: Annotation = None, use_beam: bool = False
 ) -> Any:
     """Makes a component class from a function; see the module's docstring.
 
     Args:
         func: the function.
-        component_annotation: ML Metadata's system type of the executions, such as "Train".
+        component_annotation: ML Metadata's system type of the executions, such as ``standard_annotations.Train``.
         use_beam: the function takes a BeamComponentParameter.
 
     Raises:
         TypeError: an argument is not annotated, or an annotation cannot be understood.
     """
+    base_type = base_type_name(component_annotation)
     if func is None:
-        return lambda function: _make(function, component_annotation, use_beam)
-    return _make(func, component_annotation, use_beam)
+        return lambda function: _make(function, base_type, use_beam)
+    return _make(func, base_type, use_beam)
 
 
 def _make(function: Callable[..., Any], base_type: str | None, use_beam: bool) -> type[FunctionComponent]:

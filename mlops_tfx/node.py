@@ -113,23 +113,23 @@ class Node:
         self.node_execution_options = copy.copy(node_execution_options)
         return self
 
-    def add_upstream_node(self, node: Node) -> None:
-        """Makes this node run after ``node`` without taking an artifact from it."""
-        if node not in self._upstream:
-            self._upstream.append(node)
+    def add_upstream_node(self, upstream_node: Node) -> None:
+        """Makes this node run after ``upstream_node`` without taking an artifact from it."""
+        if upstream_node not in self._upstream:
+            self._upstream.append(upstream_node)
 
-    def add_upstream_nodes(self, nodes: Iterable[Node]) -> None:
+    def add_upstream_nodes(self, upstream_nodes: Iterable[Node]) -> None:
         """Calls ``add_upstream_node`` for each."""
-        for node in nodes:
+        for node in upstream_nodes:
             self.add_upstream_node(node)
 
-    def add_downstream_node(self, node: Node) -> None:
-        """Makes ``node`` run after this one without taking an artifact from it."""
-        node.add_upstream_node(self)
+    def add_downstream_node(self, downstream_node: Node) -> None:
+        """Makes ``downstream_node`` run after this one without taking an artifact from it."""
+        downstream_node.add_upstream_node(self)
 
-    def add_downstream_nodes(self, nodes: Iterable[Node]) -> None:
+    def add_downstream_nodes(self, downstream_nodes: Iterable[Node]) -> None:
         """Calls ``add_downstream_node`` for each."""
-        for node in nodes:
+        for node in downstream_nodes:
             self.add_downstream_node(node)
 
     def upstream_nodes(self) -> list[Node]:

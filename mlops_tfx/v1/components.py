@@ -1,0 +1,52 @@
+"""``tfx.v1.components``: the standard components."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlops_tfx.v1.lazy import offer
+
+if TYPE_CHECKING:
+    from mlops_tfx.components import (
+        BulkInferrer,
+        CsvExampleGen,
+        Evaluator,
+        ExampleDiff,
+        ExampleValidator,
+        ImportExampleGen,
+        ImportSchemaGen,
+        InfraValidator,
+        Pusher,
+        SchemaGen,
+        StatisticsGen,
+        Trainer,
+        Transform,
+    )
+    from mlops_tfx.components.trainer import FnArgs
+    from mlops_tfx.io.dataset import DataAccessor
+
+__all__ = [
+    "BulkInferrer",
+    "CsvExampleGen",
+    "DataAccessor",
+    "Evaluator",
+    "ExampleDiff",
+    "ExampleValidator",
+    "FnArgs",
+    "ImportExampleGen",
+    "ImportSchemaGen",
+    "InfraValidator",
+    "Pusher",
+    "SchemaGen",
+    "StatisticsGen",
+    "Trainer",
+    "Transform",
+]
+
+_HOMES = {
+    **dict.fromkeys(__all__, "mlops_tfx.components"),
+    "DataAccessor": "mlops_tfx.io.dataset",
+    "FnArgs": "mlops_tfx.components.trainer",
+}
+
+__getattr__, __dir__ = offer(__name__, _HOMES)

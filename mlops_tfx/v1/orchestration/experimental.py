@@ -1,0 +1,16 @@
+"""``tfx.v1.orchestration.experimental``: what runs when a run has ended, however it ended."""
+
+from __future__ import annotations
+
+from mlops_tfx.v1.lazy import offer
+
+__all__: list[str] = []
+
+_NO_KUBEFLOW = "pipelines run on this machine; there is no export to Kubeflow"
+_ABSENT = {
+    "KubeflowV2DagRunner": _NO_KUBEFLOW,
+    "KubeflowV2DagRunnerConfig": _NO_KUBEFLOW,
+    "get_default_kubeflow_metadata_config": "TFX lists it and does not have it either",
+}
+
+__getattr__, __dir__ = offer(__name__, {}, _ABSENT)

@@ -1,0 +1,51 @@
+"""``tfx.v1.types.standard_artifacts``: the 21 artifact types of the standard components."""
+
+from __future__ import annotations
+
+from mlops_tfx.artifacts import (
+    Boolean,
+    Bytes,
+    ExampleAnomalies,
+    Examples,
+    ExampleStatistics,
+    Float,
+    HyperParameters,
+    InferenceResult,
+    InfraBlessing,
+    Integer,
+    JsonValue,
+    Model,
+    ModelBlessing,
+    ModelEvaluation,
+    ModelRun,
+    PushedModel,
+    Schema,
+    String,
+    TransformCache,
+    TransformGraph,
+    TunerResults,
+)
+
+__all__ = [
+    "Boolean",
+    "Bytes",
+    "ExampleAnomalies",
+    "ExampleStatistics",
+    "Examples",
+    "Float",
+    "HyperParameters",
+    "InferenceResult",
+    "InfraBlessing",
+    "Integer",
+    "JsonValue",
+    "Model",
+    "ModelBlessing",
+    "ModelEvaluation",
+    "ModelRun",
+    "PushedModel",
+    "Schema",
+    "String",
+    "TransformCache",
+    "TransformGraph",
+    "TunerResults",
+]
