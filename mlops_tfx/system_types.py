@@ -76,7 +76,7 @@ class Deploy(SystemExecution):
     MLMD_SYSTEM_BASE_TYPE = 5
 
 
-_NAMES = {
+_NAMES: dict[tuple[type[SystemType], int | None], str] = {
     (kind, member.MLMD_SYSTEM_BASE_TYPE): member.__name__
     for kind, members in (
         (SystemArtifact, (Dataset, Model, Metrics, Statistics)),

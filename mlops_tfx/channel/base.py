@@ -53,9 +53,9 @@ class BaseChannel(Generic[A]):
             where one of these properties is new. Here every run is started by hand; it is only kept for export.
     """
 
-    def __init__(self, type: type[A]) -> None:
+    def __init__(self, type: type[A], is_optional: bool | None = None) -> None:
         self.type = type
-        self.is_optional = False
+        self.is_optional = bool(is_optional)
         self.input_trigger: tuple[str, ...] | None = None
         self._artifacts: list[A] | None = None
 

@@ -1,7 +1,7 @@
 """The public interface of TFX 1.16: ``from mlops_tfx import v1 as tfx`` in place of ``from tfx import v1 as tfx``.
 
-Every module and name of ``tfx.v1`` is here, with TFX's parameters in TFX's order and with TFX's defaults; components may
-take more parameters after those. Nothing is loaded before it is used. ``docs/from-tfx.md`` says what changes.
+Every module and name of ``tfx.v1`` is here, with TFX's parameters in TFX's order and with TFX's defaults; components
+may take more parameters after those. Nothing is loaded before it is used. ``docs/from-tfx.md`` says what changes.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from mlops_tfx.artifacts import Artifact
-from mlops_tfx.channel import BaseChannel
+from mlops_tfx.channel import ArtifactSource, BaseChannel
 
 __all__ = ["Channel"]
 
@@ -24,6 +24,9 @@ class Channel(BaseChannel[A]):
     def __init__(self, artifact_type: type[A], artifact_ids: Sequence[int] = ()) -> None:
         super().__init__(artifact_type)
         self.artifact_ids = artifact_ids
+
+    def find(self, source: ArtifactSource) -> list[A]:
+        return self.get()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Channel) and self.type is other.type

@@ -8,10 +8,10 @@ from mlops_tfx.v1.lazy import SUBMODULE, offer
 
 if TYPE_CHECKING:
     from mlops_tfx.artifacts import Artifact
+    from mlops_tfx.channel import Channel
     from mlops_tfx.control_flow import Cond
     from mlops_tfx.resolvers import Importer, Resolver
     from mlops_tfx.v1.dsl import components, experimental, io, placeholders, standard_annotations
-    from mlops_tfx.v1.dsl.channel import Channel
     from mlops_tfx.v1.dsl.pipeline import ExecutionMode, Pipeline
 
 __all__ = [
@@ -31,7 +31,7 @@ __all__ = [
 
 _HOMES = {
     "Artifact": "mlops_tfx.artifacts",
-    "Channel": "mlops_tfx.v1.dsl.channel",
+    "Channel": "mlops_tfx.channel",
     "Cond": "mlops_tfx.control_flow",
     "ExecutionMode": "mlops_tfx.v1.dsl.pipeline",
     "Importer": "mlops_tfx.resolvers",

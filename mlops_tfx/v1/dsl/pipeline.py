@@ -79,8 +79,8 @@ def _refused(platform_config: Any, execution_mode: Any) -> list[str]:
     problems = []
     if platform_config is not None:
         problems.append(
-            f"platform_config: expected None, received {type(platform_config).__name__}: it configures orchestrators in "
-            "clusters; on one machine there is nothing to configure"
+            f"platform_config: expected None, received {type(platform_config).__name__}: it configures orchestrators "
+            "in clusters; on one machine there is nothing to configure"
         )
     if execution_mode is not ExecutionMode.SYNC:
         problems.append(

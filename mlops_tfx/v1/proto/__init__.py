@@ -89,12 +89,39 @@ __all__ = [
 
 _PROTOS = "mlops_tfx.protos"
 _HOMES = {
-    **dict.fromkeys(("ClassifyOutput", "DataSpec", "ModelSpec", "OutputColumnsSpec", "OutputExampleSpec", "PredictOutput", "PredictOutputCol", "RegressOutput"), f"{_PROTOS}.bulk_inferrer_pb2"),
+    **dict.fromkeys(
+        (
+            "ClassifyOutput",
+            "DataSpec",
+            "ModelSpec",
+            "OutputColumnsSpec",
+            "OutputExampleSpec",
+            "PredictOutput",
+            "PredictOutputCol",
+            "RegressOutput",
+        ),
+        f"{_PROTOS}.bulk_inferrer_pb2",
+    ),
     **dict.fromkeys(("DistributionValidatorConfig", "FeatureComparator"), f"{_PROTOS}.distribution_validator_pb2"),
     **dict.fromkeys(("FeatureSlicingSpec", "SingleSlicingSpec"), f"{_PROTOS}.evaluator_pb2"),
     **dict.fromkeys(("ExampleDiffConfig", "PairedExampleSkew"), f"{_PROTOS}.example_diff_pb2"),
     **dict.fromkeys(("CustomConfig", "Input", "Output", "PayloadFormat", "SplitConfig"), f"{_PROTOS}.example_gen_pb2"),
-    **dict.fromkeys(("EnvVar", "EnvVarSource", "KubernetesConfig", "LocalDockerConfig", "PodOverrides", "RequestSpec", "SecretKeySelector", "ServingSpec", "TensorFlowServing", "TensorFlowServingRequestSpec", "ValidationSpec"), f"{_PROTOS}.infra_validator_pb2"),
+    **dict.fromkeys(
+        (
+            "EnvVar",
+            "EnvVarSource",
+            "KubernetesConfig",
+            "LocalDockerConfig",
+            "PodOverrides",
+            "RequestSpec",
+            "SecretKeySelector",
+            "ServingSpec",
+            "TensorFlowServing",
+            "TensorFlowServingRequestSpec",
+            "ValidationSpec",
+        ),
+        f"{_PROTOS}.infra_validator_pb2",
+    ),
     **dict.fromkeys(("PushDestination", "Versioning"), f"{_PROTOS}.pusher_pb2"),
     **dict.fromkeys(("RangeConfig", "RollingRange", "StaticRange"), f"{_PROTOS}.range_config_pb2"),
     **dict.fromkeys(("EvalArgs", "TrainArgs"), f"{_PROTOS}.trainer_pb2"),

@@ -1,9 +1,10 @@
 """Writes ``tests/golden/tfx_surface.json``: all of ``tfx.v1``, looked at in TFX itself. Run it with TFX's interpreter.
 
-    python -m venv .venv-tfx && .venv-tfx/bin/pip install -c requirements/constraints-tfx-py310.txt -r requirements/tfx.in
-    .venv-tfx/bin/python tests/golden/tfx_surface/make.py            # writes; with --check: compares, and fails if not equal
+    python3.10 -m venv .venv-tfx
+    .venv-tfx/bin/pip install -r requirements/constraints-tfx-py310.txt
+    .venv-tfx/bin/python tests/golden/tfx_surface/make.py
 
-Nothing of mlops_tfx is imported. Needs TFX 1.16.
+With ``--check`` it compares, and fails where the file is not what TFX offers. Nothing of mlops_tfx is imported.
 """
 
 import importlib
