@@ -107,18 +107,29 @@ class NodeFailedError(MlopsTfxError):
 
 
 class PipelineFailedError(MlopsTfxError):
-    """A run ended with failed nodes. ``failures`` holds their errors, ``skipped`` the nodes never started."""
+    """A run ended with failed nodes.
 
-    def __init__(self, failures: Sequence[NodeFailedError], skipped: Sequence[str] = ()) -> None:
+    Attributes:
+        failures: their errors.
+        skipped: the nodes never started.
+        notes: what else is to be said, each a line: what failed besides, how to resume.
+    """
+
+    def __init__(
+        self, failures: Sequence[NodeFailedError], skipped: Sequence[str] = (), notes: Sequence[str] = ()
+    ) -> None:
         self.failures = tuple(failures)
         self.skipped = tuple(skipped)
+        self.notes = tuple(notes)
         lines = [str(failure) for failure in self.failures]
         if self.skipped:
             lines.append(f"not started, because they depend on a failed node: {', '.join(self.skipped)}")
-        super().__init__("\n".join(lines))
+        super().__init__("\n".join([*lines, *self.notes]))
 
-    def __reduce__(self) -> tuple[type[PipelineFailedError], tuple[tuple[NodeFailedError, ...], tuple[str, ...]]]:
-        return type(self), (self.failures, self.skipped)
+    def __reduce__(
+        self,
+    ) -> tuple[type[PipelineFailedError], tuple[tuple[NodeFailedError, ...], tuple[str, ...], tuple[str, ...]]]:
+        return type(self), (self.failures, self.skipped, self.notes)
 
 
 class PushError(MlopsTfxError):

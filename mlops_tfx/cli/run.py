@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
 
 import click
@@ -13,14 +14,20 @@ import click
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.option("--parallel", type=int, default=None, help="Nodes that may run at the same time; default: all cores.")
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="A runtime parameter of the pipeline.")
+@click.option("--exit-handler", metavar="NAME", help="A component in PIPELINE_FILE that runs afterwards in any case.")
 @click.option("--as-tfx", is_flag=True, help="Run a script written for TFX, unchanged; ARGUMENTS are the script's own.")
 def command(
-    pipeline_file: str, arguments: tuple[str, ...], parallel: int | None, params: tuple[str, ...], as_tfx: bool
+    pipeline_file: str,
+    arguments: tuple[str, ...],
+    parallel: int | None,
+    params: tuple[str, ...],
+    exit_handler: str | None,
+    as_tfx: bool,
 ) -> None:
     """Run the pipeline that PIPELINE_FILE defines (file.py, or file.py:name)."""
     from mlops_tfx.errors import PipelineFailedError
     from mlops_tfx.execution import LocalRunner
-    from mlops_tfx.execution.loading import load_pipeline, parsed_parameters
+    from mlops_tfx.execution.loading import load_component, load_pipeline, parsed_parameters
     from mlops_tfx.execution.progress import print_reports
 
     if as_tfx:
@@ -36,8 +43,12 @@ def command(
         raise error
     pipeline = load_pipeline(pipeline_file)
     again = [word for param in params for word in ("--param", param)]
+    handler = load_component(pipeline_file, exit_handler) if exit_handler else None
+    runner = LocalRunner(max_parallel_nodes=parallel, exit_handler=handler)
     try:
-        result = LocalRunner(max_parallel_nodes=parallel).run(pipeline, parameters=parsed_parameters(pipeline, params))
+        result = runner.run(pipeline, parameters=parsed_parameters(pipeline, params))
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
     except PipelineFailedError as error:
         click.echo(f"error: {error}", err=True)
         click.echo(f"to resume, run again: {shlex.join(['mlops-tfx', 'run', pipeline_file, *again])}", err=True)

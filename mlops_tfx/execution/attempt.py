@@ -6,6 +6,7 @@ that could not be stopped, after the run gave up waiting for it) finds it closed
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import threading
 import traceback
@@ -18,6 +19,7 @@ from mlops_tfx.metadata import ExecutionState
 
 if TYPE_CHECKING:
     from mlops_tfx.artifacts import Artifact
+    from mlops_tfx.execution.observer import NodeReport
     from mlops_tfx.execution.resolve import Artifacts
     from mlops_tfx.execution.task import Run
     from mlops_tfx.node import Node
@@ -25,7 +27,12 @@ if TYPE_CHECKING:
 
 
 class Attempt:
-    """One attempt to run a node."""
+    """One attempt to run a node.
+
+    Attributes:
+        thread_id: the thread it runs in.
+        ended: set when it has ended, in whatever way.
+    """
 
     def __init__(self, node: Node, run: Run) -> None:
         self._identity = run.identity(node)
@@ -33,13 +40,18 @@ class Attempt:
         self._staging: Staging | None = None
         self._execution_id: int | None = None
         self._lock = threading.Lock()
-        self._is_closed = False
+        self.thread_id = threading.get_ident()
+        self.ended = threading.Event()
         run.attempts.add(self)
 
     @property
     def node_id(self) -> str:
         """The node."""
         return self._identity.node_id
+
+    def tell(self, report: NodeReport) -> None:
+        """Tells the run's observer that the node has ended."""
+        self._run.observer.node_ended(report)
 
     def begin(self, inputs: Artifacts, properties: Mapping[str, Any], key: str | None) -> int:
         """Records a RUNNING execution and returns its id."""
@@ -62,7 +74,7 @@ class Attempt:
         if self._staging is None or self._execution_id is None:
             raise RuntimeError(f"the attempt of {self.node_id!r} was not begun")
         with self._lock:
-            if self._is_closed or self._run.stopping.is_set():
+            if self.ended.is_set() or self._run.stopping.is_set():
                 raise RunInterrupted(f"{self.node_id} was done after the run had been interrupted")
             published = self._staging.publish(outputs)
             self._run.store.finish(self._execution_id, self._identity, published, properties)
@@ -75,6 +87,19 @@ class Attempt:
             staging.drop_state()
         except OSError as error:
             self._run.observer.logged(self.node_id, f"its stateful_working_dir could not be removed: {error}")
+
+    def interrupt(self) -> None:
+        """Raises RunInterrupted in the thread, at its next Python instruction; not while it publishes or fails."""
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            if not self.ended.is_set():
+                # Documented for exactly this; it does nothing for a thread that has ended.
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                    ctypes.c_ulong(self.thread_id), ctypes.py_object(RunInterrupted)
+                )
+        finally:
+            self._lock.release()
 
     def succeed(self) -> None:
         """Ends an attempt that needed no execution of its own, or has published already."""
@@ -94,15 +119,17 @@ class Attempt:
         if not self._lock.acquire(timeout=timeout_seconds):
             return " (it is being published; if this process ends before, the next run removes what is there)"
         try:
-            if self._is_closed:
+            if self.ended.is_set():
                 return ""
-            self._close()
-            return self._withdraw() + self._record(error)
+            try:
+                return self._withdraw() + self._record(error)
+            finally:
+                self._close()
         finally:
             self._lock.release()
 
     def _close(self) -> None:
-        self._is_closed = True
+        self.ended.set()
         self._run.attempts.discard(self)
 
     def _withdraw(self) -> str:

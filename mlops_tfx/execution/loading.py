@@ -6,7 +6,8 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
-from mlops_tfx.errors import ConfigError, UserCodeError, WiringError
+from mlops_tfx.component import Component
+from mlops_tfx.errors import ConfigError, UserCodeError, WiringError, did_you_mean
 from mlops_tfx.execution.user_code import load_module, user_code
 from mlops_tfx.pipeline import Pipeline
 
@@ -40,6 +41,19 @@ def load_pipeline(path: str) -> Pipeline:
     raise UserCodeError(
         f"{module_file} defines no pipeline; expected a Pipeline object, or a function create_pipeline()"
     )
+
+
+def load_component(path: str, name: str) -> Component:
+    """Loads a component object that a pipeline's file (``file.py`` or ``file.py:name``) defines under a name.
+
+    Raises:
+        UserCodeError: there is no such component; near names are shown.
+    """
+    module_file = path.partition(":")[0]
+    found = {key: value for key, value in vars(load_module(module_file)).items() if isinstance(value, Component)}
+    if name not in found:
+        raise UserCodeError(f"{module_file} defines no component {name!r}{did_you_mean(name, found)}")
+    return found[name]
 
 
 def parsed_parameters(pipeline: Pipeline, texts: Sequence[str]) -> dict[str, Any]:

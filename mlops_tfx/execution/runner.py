@@ -16,8 +16,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mlops_tfx import filesystem
 from mlops_tfx.errors import ConfigError, NodeFailedError, PipelineFailedError
 from mlops_tfx.execution import triggers
+from mlops_tfx.execution.attempt import message_of
 from mlops_tfx.execution.dynamic import OPTIONAL_FAILURE, check_before_run
+from mlops_tfx.execution.exits import check_exit_handler, final_status, run_exit_handler
+from mlops_tfx.execution.guard import GuardedObserver
 from mlops_tfx.execution.heavy_imports import warm_up
+from mlops_tfx.execution.interruption import describe, sigterm_ends_run, stop_nodes
 from mlops_tfx.execution.observer import NodeReport, NodeState, Observer
 from mlops_tfx.execution.quiet import quiet_libraries
 from mlops_tfx.execution.retries import run_attempts
@@ -26,6 +30,7 @@ from mlops_tfx.metadata import MetadataStore
 
 if TYPE_CHECKING:
     from mlops_tfx.artifacts import Artifact
+    from mlops_tfx.component import Component
     from mlops_tfx.node import Node
     from mlops_tfx.pipeline import Pipeline
 
@@ -63,11 +68,22 @@ class LocalRunner:
     Args:
         max_parallel_nodes: nodes that may run at the same time; the number of cores by default.
         observer: hears about every step; a progress display on standard error by default.
+        exit_handler: runs after the pipeline, however that ended, also after Ctrl-C (`mlops_tfx.exit_handler`).
     """
 
-    def __init__(self, max_parallel_nodes: int | None = None, observer: Observer | None = None) -> None:
+    def __init__(
+        self,
+        max_parallel_nodes: int | None = None,
+        observer: Observer | None = None,
+        exit_handler: Component | None = None,
+    ) -> None:
         self._max_parallel = max_parallel_nodes or os.cpu_count() or 1
         self._observer = observer
+        self._exit_handler = exit_handler
+
+    def set_exit_handler(self, exit_handler: Component) -> None:
+        """Sets the component that runs after the pipeline, however that ended (the method of TFX's Vertex runner)."""
+        self._exit_handler = exit_handler
 
     def run(self, pipeline: Pipeline, parameters: Mapping[str, Any] | None = None) -> RunResult:
         """Runs a pipeline to its end.
@@ -79,30 +95,52 @@ class LocalRunner:
         Raises:
             WiringError: lists all that is wrong with the parameters, before anything runs.
             PipelineFailedError: lists what failed and what was therefore not started; the first cause is ``__cause__``.
+            KeyboardInterrupt: Ctrl-C. Running nodes are stopped and canceled, what they wrote is removed.
+            SystemExit: SIGTERM, with exit code 143; otherwise the same.
         """
         quiet_libraries()
         run_id = _new_run_id()
         pipeline, values = pipeline.with_parameters(parameters or {}, run_id)
         check_before_run(pipeline, values)
-        observer = self._observer or _default_observer()
+        if self._exit_handler is not None:
+            check_exit_handler(self._exit_handler, pipeline)
+        observer = GuardedObserver(self._observer or _default_observer())
         _make_root(pipeline.pipeline_root)
-        with MetadataStore(pipeline.metadata_connection_config) as store:
+        with sigterm_ends_run(), MetadataStore(pipeline.metadata_connection_config) as store:
             for node_id in recover(pipeline, store):
                 observer.logged(node_id, "an earlier run was interrupted here; its unfinished outputs were removed")
             run = Run(pipeline, run_id, store, observer, parameters=values)
             observer.run_started(pipeline.pipeline_name, run.run_id, [node.id for node in pipeline])
             try:
-                reports, failures = _Schedule(run, self._max_parallel).work()
+                reports, failures = self._work(_Schedule(run, self._max_parallel), run)
             finally:
                 observer.run_ended()
                 if "tensorflow" in sys.modules:
                     # What TensorFlow leaves in cycles would be torn down with the interpreter, and complain.
                     gc.collect()
-        if failures:
+        notes = [f"the observer failed: {message_of(observer.error)}"] if observer.error else []
+        if failures or notes:
             skipped = [report.node_id for report in reports if report.state is NodeState.SKIPPED]
             skipped = [node_id for node_id in skipped if node_id not in run.skipped]
-            raise PipelineFailedError(failures, skipped) from failures[0]
+            raise PipelineFailedError(failures, skipped, notes) from [*failures, observer.error][0]
         return RunResult(pipeline.pipeline_name, run.run_id, reports, dict(run.produced))
+
+    def _work(self, schedule: _Schedule, run: Run) -> tuple[list[NodeReport], list[NodeFailedError]]:
+        try:
+            reports, failures = schedule.work()
+        except BaseException as error:  # Ctrl-C, SIGTERM
+            stop_nodes(run, error)
+            for failure in self._exit(run, "CANCELLED", describe(error)):
+                run.observer.logged(failure.node_id, failure.message)
+            raise
+        message = "\n".join(str(failure) for failure in failures)
+        return reports, [*failures, *self._exit(run, "FAILED" if failures else "SUCCEEDED", message)]
+
+    def _exit(self, run: Run, state: str, message: str) -> Sequence[NodeFailedError]:
+        if self._exit_handler is None:
+            return ()
+        afterwards = replace(run, stopping=threading.Event(), attempts=set())
+        return run_exit_handler(self._exit_handler, afterwards, final_status(run, state, message))
 
 
 def _make_root(pipeline_root: str) -> None:
