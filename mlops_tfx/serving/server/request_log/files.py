@@ -1,11 +1,15 @@
 """TFRecord files that become visible when they are complete, one folder per span, bounded on disk.
 
+Every request is written at once and whole, or not at all: what a full disk does not take is cut off again, and the
+requests before it stay.
+
 <folder>/.incoming/<file>                   being written
 <folder>/<content>/span-<SPAN>/<file>       complete
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import socket
@@ -19,6 +23,7 @@ import google_crc32c
 from mlops_tfx.serving.server.request_log.settings import LogSettings
 
 _INCOMING = ".incoming"
+_SPAN = "span-"
 _MASK_DELTA = 0xA282EAD8
 _numbers = itertools.count()
 
@@ -37,13 +42,26 @@ def _masked(data: bytes) -> bytes:
 class _OpenFile:
     def __init__(self, folder: Path, content: str, span: int, now: float) -> None:
         self.name = f"{content}-{int(now)}-{socket.gethostname()}-{os.getpid()}-{next(_numbers):06d}.tfrecord"
-        self.target = folder / content / f"span-{span}" / self.name
+        self.target = folder / content / f"{_SPAN}{span}" / self.name
         self.path = folder / _INCOMING / self.name
         self.span = span
         self.opened = now
         self.bytes = 0
+        self.requests = 0
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.file: BinaryIO = open(self.path, "wb")
+        self.file: BinaryIO = open(self.path, "wb", buffering=0)
+
+    def write(self, data: bytes) -> None:
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[self.file.write(rest) :]
+        except OSError:
+            self.file.truncate(self.bytes)
+            self.file.seek(self.bytes)
+            raise
+        self.bytes += len(data)
+        self.requests += 1
 
 
 class SpanFiles:
@@ -53,18 +71,26 @@ class SpanFiles:
         folder: where they are.
         settings: how they are written.
         clock: seconds since 1970.
+        lost: told how many requests were in a file that could not be completed.
     """
 
-    def __init__(self, folder: Path, settings: LogSettings, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: LogSettings,
+        clock: Callable[[], float],
+        lost: Callable[[int], None] = lambda requests: None,
+    ) -> None:
         self._folder = folder
         self._settings = settings
         self._clock = clock
+        self._lost = lost
         self._open: dict[str, _OpenFile] = {}
 
     def write(self, content: str, records: Iterable[bytes], timestamp: float) -> int:
-        """Appends records to the file of their span; returns the bytes written. Raises OSError.
+        """Appends the records of a request to the file of their span; returns the bytes written.
 
-        After an error the file that was being written is gone, and the next call begins another one.
+        Raises OSError: nothing of the request was written. What was before is complete, and the next begins a file.
         """
         span = int(timestamp // self._settings.span_seconds)
         current = self._open.get(content)
@@ -75,11 +101,11 @@ class SpanFiles:
             current = self._open[content] = _OpenFile(self._folder, content, span, self._clock())
         data = b"".join(map(frame, records))
         try:
-            current.file.write(data)
+            current.write(data)
         except OSError:
-            self._abandon(content)
+            with contextlib.suppress(OSError):  # it was told already, and the first reason is the one to tell
+                self._complete(content)
             raise
-        current.bytes += len(data)
         if current.bytes >= self._settings.max_file_bytes:
             self._complete(content)
         return len(data)
@@ -97,10 +123,12 @@ class SpanFiles:
 
     def _complete(self, content: str) -> None:
         current = self._open[content]
+        if not current.requests:
+            self._abandon(content)
+            return
         try:
             current.file.close()
-            current.target.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(current.path, current.target)
+            _move(current.path, current.target)
         except OSError:
             self._abandon(content)
             raise
@@ -109,13 +137,17 @@ class SpanFiles:
 
     def _abandon(self, content: str) -> None:
         current = self._open.pop(content)
+        self._lost(current.requests)
         try:
             current.file.close()
         finally:
             current.path.unlink(missing_ok=True)
 
     def _remove_oldest(self) -> None:
-        """Keeps to the bound; what a server that died left behind in .incoming counts, and goes, like the others."""
+        """Keeps to the bound: the oldest files go, and spans that are empty then.
+
+        What a server that died left behind in .incoming counts, and goes, like the others.
+        """
         writing = {current.path for current in self._open.values()}
         found = [(path.stat(), path) for path in self._folder.rglob("*.tfrecord") if path not in writing]
         total = sum(stat.st_size for stat, _ in found)
@@ -124,3 +156,16 @@ class SpanFiles:
                 return
             path.unlink(missing_ok=True)
             total -= stat.st_size
+            if path.parent.name.startswith(_SPAN):
+                with contextlib.suppress(OSError):  # it has other files
+                    path.parent.rmdir()
+
+
+def _move(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.replace(source, target)
+    except FileNotFoundError:
+        # Another server that logs to this folder has just removed the empty span.
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(source, target)

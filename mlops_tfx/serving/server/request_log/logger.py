@@ -159,10 +159,15 @@ class RequestLogger:
         # Names of models may hold anything; one folder below the prefix, and not above it, is what each gets.
         name = quote(call.model_name, safe="").replace(".", "%2E")
         folder = Path(sample.config.log_collector_config.filename_prefix) / name
-        files = self._files.setdefault(folder, SpanFiles(folder, settings, self._clock))
+        files = self._files.get(folder)
+        if files is None:
+            files = self._files[folder] = SpanFiles(folder, settings, self._clock, self._lost(call.model_name))
         for content, rows in made.items():
             size = files.write(content, rows, sample.timestamp)
             self._metrics.request_log_bytes.add(call.model_name, content, value=float(size))
+
+    def _lost(self, model: str) -> Callable[[int], None]:
+        return lambda requests: self._metrics.request_log_count.add(model, "lost", value=float(requests))
 
     def _failed(self, model: str, text: str) -> None:
         self._metrics.request_log_count.add(model, "failed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from tensorflow_serving.config import logging_config_pb2
 from mlops_tfx.serving.server import ServerOptions
 from mlops_tfx.serving.server.calls import Call, Plan
 from mlops_tfx.serving.server.metrics import Metrics
+from mlops_tfx.serving.server.request_log import records as logged
 from mlops_tfx.serving.server.request_log.files import SpanFiles, frame
 from mlops_tfx.serving.server.request_log.logger import RequestLogger
 from mlops_tfx.serving.server.request_log.settings import LogSettings, read
@@ -71,6 +73,95 @@ def test_the_oldest_files_are_removed(tmp_path: Path) -> None:
     assert kept == [5, 6, 7]
 
 
+def test_spans_whose_files_are_removed_are_removed_too(tmp_path: Path) -> None:
+    clock = Clock()
+    files = SpanFiles(tmp_path, LogSettings(span_seconds=HOUR, max_file_bytes=1, max_bytes=2 * (16 + 50)), clock)
+    for number in range(5):
+        files.write("examples", [bytes([number]) * 50], clock.now + number // 2 * HOUR)
+    assert [path.name for path in sorted((tmp_path / "examples").iterdir())] == ["span-241", "span-242"]
+    assert [records(path)[0][0] for path in visible(tmp_path)] == [3, 4]
+
+
+def test_what_cannot_be_written_costs_no_earlier_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system that takes a part of a request, as one does that becomes full."""
+    clock = Clock()
+    files = SpanFiles(tmp_path, LogSettings(), clock)
+    files.write("examples", [b"a", b"b"], clock.now)
+    file = files._open["examples"].file
+
+    class Full:
+        def __init__(self) -> None:
+            self.room = 10
+
+        def write(self, data: Any) -> int:
+            if not self.room:
+                raise OSError(28, "No space left on device")
+            written = file.write(bytes(data)[: self.room])
+            self.room -= written
+            return written
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(file, name)
+
+    files._open["examples"].file = Full()  # type: ignore[assignment]
+    with pytest.raises(OSError, match="No space left"):
+        files.write("examples", [b"c" * 50], clock.now)
+    assert [records(path) for path in visible(tmp_path)] == [[b"a", b"b"]]
+    files.write("examples", [b"d"], clock.now)
+    files.close()
+    assert [records(path) for path in visible(tmp_path)] == [[b"a", b"b"], [b"d"]]
+
+
+def test_a_file_that_cannot_get_its_name_is_counted_as_lost(tmp_path: Path) -> None:
+    lost: list[int] = []
+    files = SpanFiles(tmp_path, LogSettings(), Clock(), lost.append)
+    for _ in range(3):
+        files.write("examples", [b"a"], 0.0)
+    (tmp_path / "examples").write_text("in the way")
+    with pytest.raises(OSError, match="examples"):
+        files.close()
+    assert lost == [3]
+    assert list((tmp_path / ".incoming").iterdir()) == []
+
+
+def tables(rows: int, width: int, data: st.DataObject) -> dict[str, Any]:
+    size = rows * width
+    floats = data.draw(st.lists(st.floats(width=32), min_size=size, max_size=size))
+    integers = data.draw(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=size, max_size=size))
+    strings = data.draw(st.lists(st.binary(max_size=200), min_size=size, max_size=size))
+    text = np.empty(size, object)
+    text[:] = strings
+    shape = (rows, width)
+    return {
+        "floats": np.array(floats, np.float32).reshape(shape),
+        "ínts": np.array(integers, np.int64).reshape(shape),
+        "strings" * 20: text.reshape(shape),
+        "flags": np.zeros(shape, bool),
+    }
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data(), st.integers(1, 30), st.integers(0, 3), st.booleans())
+def test_columns_are_encoded_as_messages_are(data: st.DataObject, rows: int, width: int, raw: bool) -> None:
+    columns = tables(rows, width, data)
+    by_columns, by_rows = [], []
+    for result, many in ((by_columns, 0), (by_rows, 1000)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(logged, "_MANY_ROWS", many)
+            result += logged._rows(columns, rows, drop_missing=raw)
+    assert [parsed(row) for row in by_columns] == [parsed(row) for row in by_rows]
+    for row, serialized in enumerate(by_columns):
+        features = tf.train.Example.FromString(serialized).features.feature
+        kept = [value for value in columns["ínts"][row].tolist() if value != -(2**63) or not raw]
+        assert list(features["ínts"].int64_list.value) == kept
+
+
+def parsed(row: bytes) -> dict[str, bytes]:
+    """Features as bytes, since NaN is not equal to itself."""
+    features = tf.train.Example.FromString(row).features.feature
+    return {name: feature.SerializeToString(deterministic=True) for name, feature in features.items()}
+
+
 def make_call(value: Any) -> Call:
     plan = Plan(("x",), ("y",), lambda values: values)
     return Call("Predict", "REST", "../m", 1, "serving_default", plan, [value], frozenset(["x"]))
@@ -86,6 +177,19 @@ def make_logger(folder: Path, rate: float = 1.0, **arguments: Any) -> tuple[Requ
 
 def outcome(metrics: Metrics, name: str) -> float:
     return metrics.request_log_count.value("../m", name)
+
+
+def test_features_are_named_as_the_schema_beside_the_model_names_them() -> None:
+    from mlops_tfx.serving.server.schema_guard.checks import RequestChecks
+    from mlops_tfx.serving.server.schema_guard.schema import compile_schema, parse
+
+    schema = parse(b"feature { name: 'Length (mm)' type: FLOAT }", "schema.pbtxt")
+    values = {"Length__mm_": np.array([2.5], np.float32), "other": np.array([1])}
+    plan = Plan(tuple(values), (), lambda inputs: inputs)
+    call = Call("Predict", "GRPC", "m", 1, "serving_raw", plan, list(values.values()), frozenset(values))
+    assert set(parsed(logged.examples(call)[0])) == {"Length__mm_", "other"}
+    call.checks = RequestChecks(compile_schema(schema, "SERVING"))
+    assert set(parsed(logged.examples(call)[0])) == {"Length (mm)", "other"}
 
 
 def test_sampling_is_seeded_and_has_its_rate(tmp_path: Path) -> None:
