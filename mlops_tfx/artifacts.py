@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mlops_tfx import filesystem
+from mlops_tfx.artifact_access import ArtifactAccess
 from mlops_tfx.errors import ArtifactError, ConfigError, did_you_mean
+from mlops_tfx.system_types import SystemArtifact, base_type_name
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -31,18 +33,26 @@ class PropertyType(enum.Enum):
     INT = 1
     FLOAT = 2
     STRING = 3
+    JSON_VALUE = 4
+    PROTO = 5
+    BOOLEAN = 6
 
 
-_DEFAULTS: Mapping[PropertyType, PropertyValue] = {
+_DEFAULTS: Mapping[PropertyType, Any] = {
     PropertyType.INT: 0,
     PropertyType.FLOAT: 0.0,
     PropertyType.STRING: "",
+    PropertyType.BOOLEAN: False,
 }
 _PYTHON_TYPES: Mapping[PropertyType, tuple[type, ...]] = {
     PropertyType.INT: (int,),
     PropertyType.FLOAT: (float, int),
     PropertyType.STRING: (str,),
+    PropertyType.JSON_VALUE: (dict, list, str, float, int, bool, type(None)),
+    PropertyType.PROTO: (object,),
+    PropertyType.BOOLEAN: (bool,),
 }
+_NO_BOOL = (PropertyType.INT, PropertyType.FLOAT)
 
 
 @dataclass(frozen=True)
@@ -62,7 +72,7 @@ class ArtifactState(enum.IntEnum):
     DELETED = 4
 
 
-class Artifact:
+class Artifact(ArtifactAccess):
     """Something a node made: a folder or file at ``uri``, with properties.
 
     Subclass it for a type of your own and set ``TYPE_NAME``; ``PROPERTIES`` declares typed properties, which read and
@@ -78,12 +88,15 @@ class Artifact:
 
     TYPE_NAME: ClassVar[str] = "Artifact"
     BASE_TYPE: ClassVar[str | None] = None
+    TYPE_ANNOTATION: ClassVar[type[SystemArtifact] | None] = None
     PROPERTIES: ClassVar[Mapping[str, Property]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "TYPE_NAME" not in cls.__dict__:
             cls.TYPE_NAME = cls.__name__
+        if "TYPE_ANNOTATION" in cls.__dict__:
+            cls.BASE_TYPE = base_type_name(cls.TYPE_ANNOTATION)
 
     def __init__(
         self,
@@ -153,7 +166,8 @@ class Artifact:
         if declared is None:
             hint = did_you_mean(name, self.PROPERTIES)
             raise ArtifactError(f"{self.TYPE_NAME} has no declared property {name!r}{hint}")
-        if not isinstance(value, _PYTHON_TYPES[declared.type]) or isinstance(value, bool):
+        wrong_bool = isinstance(value, bool) and declared.type in _NO_BOOL
+        if not isinstance(value, _PYTHON_TYPES[declared.type]) or wrong_bool:
             expected = declared.type.name
             raise ArtifactError(
                 f"property {name!r} of {self.TYPE_NAME}: expected {expected}, received {name}={value!r}"
@@ -165,7 +179,7 @@ class Artifact:
         declared = type(self).PROPERTIES.get(name)
         if declared is None or name.startswith("__"):
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-        return self.__dict__.get("properties", {}).get(name, _DEFAULTS[declared.type])
+        return self.__dict__.get("properties", {}).get(name, _DEFAULTS.get(declared.type))
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in type(self).PROPERTIES and not isinstance(getattr(type(self), name, None), property):
@@ -323,6 +337,15 @@ class ValueArtifact(Artifact):
 
     _value: Any = None
     _has_value: bool = False
+
+    @classmethod
+    def annotate_as(cls, type_annotation: type[SystemArtifact] | None = None) -> type[Self]:
+        """Returns a subclass with a system type, such as ``String_Model``; the class itself for None."""
+        if type_annotation is None:
+            return cls
+        name = f"{cls.__name__}_{type_annotation.__name__}"
+        made: type[Self] = type(name, (cls,), {"TYPE_ANNOTATION": type_annotation, "__module__": cls.__module__})
+        return made
 
     @property
     def value(self) -> Any:

@@ -138,7 +138,14 @@ def _show(stored: Any) -> str:
 def _artifact_type_proto(artifact: Artifact) -> pb.ArtifactType:
     from ml_metadata.proto import metadata_store_pb2 as pb
 
-    kinds = {PropertyType.INT: pb.INT, PropertyType.FLOAT: pb.DOUBLE, PropertyType.STRING: pb.STRING}
+    kinds = {
+        PropertyType.INT: pb.INT,
+        PropertyType.FLOAT: pb.DOUBLE,
+        PropertyType.STRING: pb.STRING,
+        PropertyType.JSON_VALUE: pb.STRUCT,
+        PropertyType.PROTO: pb.PROTO,
+        PropertyType.BOOLEAN: pb.BOOLEAN,
+    }
     proto = pb.ArtifactType(name=artifact.TYPE_NAME)
     for name, declared in artifact.PROPERTIES.items():
         proto.properties[name] = kinds[declared.type]

@@ -69,8 +69,19 @@ def write_value(row: Row, name: str, value: Any) -> None:
 
 
 def write_artifact_value(row: Row, custom: Row, name: str, value: Any) -> None:
-    """Sets a property of an artifact (int, float or str), with what makes a float exact among the custom ones."""
-    if isinstance(value, float):
+    """Sets a property of an artifact, with what makes a float exact among the custom ones.
+
+    Booleans, JSON values and messages go where TFX puts them: to ``bool_value``, ``struct_value`` and ``proto_value``.
+    """
+    if isinstance(value, bool):
+        row[name].bool_value = value
+    elif isinstance(value, dict | list):
+        _write_struct(row[name].struct_value, name, value)
+    elif hasattr(value, "SerializeToString"):
+        row[name].proto_value.Pack(value)
+    elif value is None:
+        row.pop(name, None)
+    elif isinstance(value, float):
         if math.isfinite(value):
             row[name].double_value = value
         elif row is custom:
@@ -83,7 +94,7 @@ def write_artifact_value(row: Row, custom: Row, name: str, value: Any) -> None:
         row[name].string_value = clean_text(value)
     else:
         raise MetadataError(
-            f"property {name!r} of an artifact: expected int, float or str, "
+            f"property {name!r} of an artifact: expected int, float, str, bool, a JSON value or a message, "
             f"received {name}={value!r} of type {type(value).__name__}"
         )
 
@@ -111,7 +122,7 @@ def plain_value(value: pb.Value) -> Any:
     if kind == "struct_value":
         return _from_struct(value.struct_value)
     if kind == "proto_value":
-        return value.proto_value.value
+        return _from_proto(value.proto_value)
     return getattr(value, kind) if kind else None
 
 
@@ -133,6 +144,26 @@ def shorten(text: str, limit: int = ERROR_TEXT_LIMIT) -> str:
 def _forget(row: Row, name: str) -> None:
     for key in (name, schema_key(name), exact_key(name)):
         row.pop(key, None)
+
+
+def _write_struct(struct: Any, name: str, value: Any) -> None:
+    from google.protobuf import json_format
+
+    # ML Metadata's struct must be an object: TFX wraps any other value.
+    json_format.Parse(_to_json(name, value if isinstance(value, dict) else {"__value__": value}), struct)
+
+
+def _from_proto(packed: Any) -> Any:
+    """The message in an Any, if its type is loaded; else its bytes."""
+    from google.protobuf import descriptor_pool, symbol_database
+
+    try:
+        descriptor = descriptor_pool.Default().FindMessageTypeByName(packed.TypeName())
+        message = symbol_database.Default().GetSymbol(descriptor.full_name)()
+    except KeyError:
+        return packed.value
+    packed.Unpack(message)
+    return message
 
 
 def _from_struct(struct: Any) -> Any:

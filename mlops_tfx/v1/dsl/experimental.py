@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlops_tfx.compat.containers.component import create_container_component
 from mlops_tfx.placeholders import RuntimeParameter
 from mlops_tfx.resolvers import (
     LatestArtifactStrategy,
@@ -16,4 +17,5 @@ __all__ = [
     "ResolverStrategy",
     "RuntimeParameter",
     "SpanRangeStrategy",
+    "create_container_component",
 ]

@@ -37,7 +37,6 @@ DIFFERENT: dict[str, dict[str, str]] = {
     "tfx.v1.components.Tuner": {"missing": TO_COME},
     "tfx.v1.components.TunerFnResult": {"missing": TO_COME},
     "tfx.v1.dsl.components.AsyncOutputArtifact": {"kind": "subscripted, as TFX's is"},
-    "tfx.v1.dsl.experimental.create_container_component": {"missing": TO_COME},
     "tfx.v1.extensions.google_cloud_ai_platform.BulkInferrer": {"missing": TO_COME},
     "tfx.v1.extensions.google_cloud_ai_platform.Pusher": {"missing": TO_COME},
     "tfx.v1.extensions.google_cloud_ai_platform.Trainer": {"missing": TO_COME},
@@ -175,18 +174,6 @@ def samples() -> dict[str, Any]:
 
 
 METHODS_DIFFERENT: dict[str, dict[str, str]] = {
-    "tfx.v1.dsl.Artifact": dict.fromkeys(
-        (
-            "artifact_type copy_from external_id get_bool_custom_property get_custom_property "
-            "get_float_custom_property get_int_custom_property get_json_value_custom_property "
-            "get_proto_custom_property get_string_custom_property has_custom_property has_property is_external "
-            "mlmd_artifact name pipeline_name producer_component set_bool_custom_property "
-            "set_float_custom_property set_int_custom_property set_json_value_custom_property "
-            "set_proto_custom_property set_string_custom_property type type_id type_name"
-        ).split(),
-        TO_COME,
-    ),
-    "tfx.v1.types.standard_artifacts.String": {"annotate_as": TO_COME},
     "tfx.v1.dsl.Pipeline": dict.fromkeys(
         ("execution_mode", "id", "inputs", "outputs", "platform_config", "with_id"), TO_COME
     ),
