@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         RollingRangeStrategy,
         SpanRangeStrategy,
         StaticRangeStrategy,
+        resolver_function,
     )
 
 __version__ = "0.1.0"
@@ -57,6 +58,7 @@ __all__ = [
     "SpanRangeStrategy",
     "StaticRangeStrategy",
     "TriggerStrategy",
+    "resolver_function",
     "union",
 ]
 
@@ -83,6 +85,7 @@ _HOMES = {
     "RuntimeParameter": "placeholders",
     "SpanRangeStrategy": "resolvers",
     "StaticRangeStrategy": "resolvers",
+    "resolver_function": "resolvers",
     "TriggerStrategy": "node_options",
     "union": "channel",
 }

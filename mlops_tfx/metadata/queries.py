@@ -99,6 +99,17 @@ class Queries:
         records = self._records([row for row in rows if states is None or row.last_known_state in states])
         return [record for record in records if node_id is None or record.node_id == node_id]
 
+    def executions_of_artifacts(self, artifact_ids: Iterable[int], as_inputs: bool) -> list[ExecutionRecord]:
+        """Returns the executions that took artifacts as inputs, or put them out, in the order in which they began."""
+        kinds = _input_events() if as_inputs else _output_events()
+        batches = _batches(artifact_ids)
+        events = self._session.read(
+            lambda store: [event for ids in batches for event in store.get_events_by_artifact_ids(ids)]
+        )
+        found = _batches({event.execution_id for event in events if event.type in kinds})
+        rows = self._session.read(lambda store: [row for ids in found for row in store.get_executions_by_id(ids)])
+        return self._records(sorted(rows, key=_by_id))
+
     def pipelines(self) -> list[str]:
         """Returns the names of all pipelines, sorted."""
         rows = self._session.read(lambda store: store.get_contexts_by_type(PIPELINE))

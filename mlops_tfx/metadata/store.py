@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlops_tfx.artifacts import Artifact, ArtifactState
@@ -215,6 +215,14 @@ class MetadataStore:
     ) -> list[ExecutionRecord]:
         """Returns executions in the order in which they began; every argument narrows the choice."""
         return self._queries.executions(pipeline_name, run_id, node_id, states)
+
+    def executions_with_inputs(self, artifacts: Iterable[Artifact]) -> list[ExecutionRecord]:
+        """Returns the executions that took any of these artifacts, in the order in which they began."""
+        return self._queries.executions_of_artifacts([artifact.id for artifact in artifacts], as_inputs=True)
+
+    def executions_with_outputs(self, artifacts: Iterable[Artifact]) -> list[ExecutionRecord]:
+        """Returns the executions that put out any of these artifacts, in the order in which they began."""
+        return self._queries.executions_of_artifacts([artifact.id for artifact in artifacts], as_inputs=False)
 
     def pipelines(self) -> list[str]:
         """Returns the names of all pipelines, sorted."""

@@ -1,5 +1,6 @@
 """Nodes that bring artifacts in from outside, or from earlier runs, and the strategies by which they choose."""
 
+from mlops_tfx.resolvers.decorator import resolver_function
 from mlops_tfx.resolvers.nodes import Importer, Resolver
 from mlops_tfx.resolvers.span_strategies import (
     AllSpansStrategy,
@@ -25,4 +26,5 @@ __all__ = [
     "RollingRangeStrategy",
     "SpanRangeStrategy",
     "StaticRangeStrategy",
+    "resolver_function",
 ]

@@ -10,6 +10,7 @@ from mlops_tfx.channel import BaseChannel
 from mlops_tfx.errors import ConfigError
 from mlops_tfx.node import Node
 from mlops_tfx.placeholders import Placeholder, contains_placeholder
+from mlops_tfx.resolvers.decorator import FunctionStrategy, ResolverFunction
 from mlops_tfx.resolvers.strategies import LatestArtifactStrategy, ResolverStrategy
 
 
@@ -70,8 +71,9 @@ class Resolver(Node):
         )
 
     Args:
-        strategy_class: a ResolverStrategy.
-        config: keyword arguments for the strategy.
+        strategy_class: a ResolverStrategy, or a resolver function such as ``functions.rolling_range``; a function of
+            lists chooses for every channel by itself.
+        config: keyword arguments for the strategy, or the function.
         **channels: what to choose from; the outputs have the same names and types.
     """
 
@@ -79,7 +81,7 @@ class Resolver(Node):
 
     def __init__(
         self,
-        strategy_class: type[ResolverStrategy] | None = None,
+        strategy_class: type[ResolverStrategy] | ResolverFunction | None = None,
         config: Mapping[str, Any] | None = None,
         **channels: BaseChannel[Any],
     ) -> None:
@@ -98,10 +100,14 @@ class Resolver(Node):
 
     def strategy(self) -> ResolverStrategy:
         """Makes the strategy object."""
+        if isinstance(self.strategy_class, ResolverFunction):
+            return FunctionStrategy(self.strategy_class, self.config)
         return self.strategy_class(**self.config)
 
     def _check_strategy(self) -> None:
-        if not (isinstance(self.strategy_class, type) and issubclass(self.strategy_class, ResolverStrategy)):
+        given = self.strategy_class
+        is_strategy = isinstance(given, type) and issubclass(given, ResolverStrategy)
+        if not is_strategy and not isinstance(given, ResolverFunction):
             self.problems.append(f"expected a ResolverStrategy class, received strategy_class={self.strategy_class!r}")
             return
         if contains_placeholder(self.config):
@@ -114,4 +120,5 @@ class Resolver(Node):
     @property
     def exec_properties(self) -> Mapping[str, Any]:
         strategy = self.strategy_class
-        return {"strategy_class": f"{strategy.__module__}.{strategy.__qualname__}", "config": self.config}
+        name = getattr(strategy, "__qualname__", strategy.__name__)
+        return {"strategy_class": f"{strategy.__module__}.{name}", "config": self.config}

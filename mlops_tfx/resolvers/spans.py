@@ -8,10 +8,10 @@ Equal spans and versions (the same data ingested again) are told apart by id: th
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from mlops_tfx.artifacts import Artifact
-from mlops_tfx.errors import ConfigError, ResolutionError
+from mlops_tfx.errors import ConfigError, ResolutionError, did_you_mean
 
 A = TypeVar("A", bound=Artifact)
 
@@ -87,17 +87,21 @@ def rolling_range(
     keep_all_versions: bool = False,
     exclude_span_numbers: Sequence[int] = (),
     min_spans: int | None = None,
+    version_sort_keys: Sequence[str] = (),
 ) -> list[A]:
     """The artifacts of the latest ``num_spans`` spans that are there, in order of span.
 
     In this order: spans below ``start_span_number`` are left out, then the latest ``skip_num_recent_spans``, then all
     but the latest ``num_spans``, and last the excluded ones, so that fewer than ``num_spans`` may remain. With
-    ``min_spans``, an empty list if there are fewer.
+    ``min_spans``, an empty list if there are fewer. ``version_sort_keys`` name properties by which the versions of a
+    span are ordered, in place of version and id.
     """
     check_at_least("start_span_number", start_span_number, 0)
     check_at_least("num_spans", num_spans, 1)
     check_at_least("skip_num_recent_spans", skip_num_recent_spans, 0)
-    by_span = _by_span(artifacts)
+    if "" in version_sort_keys:
+        raise ConfigError(f"expected names in version_sort_keys, received {list(version_sort_keys)!r}")
+    by_span = _by_span(artifacts, version_sort_keys)
     spans = [span for span in sorted(by_span) if span >= start_span_number]
     spans = spans[: len(spans) - skip_num_recent_spans][-num_spans:] if len(spans) > skip_num_recent_spans else []
     return _chosen(by_span, spans, keep_all_versions, exclude_span_numbers, min_spans)
@@ -115,15 +119,30 @@ def check_at_least(name: str, value: int, least: int) -> None:
         raise ConfigError(f"expected {name} of at least {least}, received {name}={value!r}")
 
 
-def _by_span(artifacts: Iterable[A]) -> dict[int, list[A]]:
+def _by_span(artifacts: Iterable[A], version_sort_keys: Sequence[str] = ()) -> dict[int, list[A]]:
     """Artifacts by span, each list in order of version; one artifact that several channels give counts once."""
     found: dict[int, dict[int, A]] = {}
     for artifact in artifacts:
         found.setdefault(span_of(artifact), {})[artifact.id] = artifact
-    return {
-        span: sorted(group.values(), key=lambda artifact: (version_of(artifact), artifact.id))
-        for span, group in found.items()
-    }
+
+    def order(artifact: Artifact) -> tuple[Any, ...]:
+        if version_sort_keys:
+            return tuple(_sort_value(artifact, key) for key in version_sort_keys)
+        return version_of(artifact), artifact.id
+
+    return {span: sorted(group.values(), key=order) for span, group in found.items()}
+
+
+def _sort_value(artifact: Artifact, key: str) -> Any:
+    name = key.removeprefix("mlmd_artifact.").removeprefix("custom_properties.").removeprefix("properties.")
+    if name in ("id", "create_time_since_epoch", "last_update_time_since_epoch"):
+        return artifact.id  # ids are given in the order of creation
+    if name in ("uri", "version"):
+        return artifact.uri if name == "uri" else version_of(artifact)
+    values = {**artifact.properties, **artifact.custom_properties}
+    if name not in values:
+        raise ResolutionError(f"{artifact!r} has no {key!r} of version_sort_keys{did_you_mean(name, values)}")
+    return values[name]
 
 
 def _chosen(

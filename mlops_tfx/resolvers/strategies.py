@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 from mlops_tfx.artifacts import Artifact, Model, ModelBlessing
+
+
+class PastExecution(Protocol):
+    """What a strategy may know of an execution."""
+
+    @property
+    def node_id(self) -> str:
+        """The node."""
+        ...
+
+    @property
+    def state(self) -> Any:
+        """How it ended: COMPLETE, CACHED, FAILED, CANCELED (skipped), or RUNNING."""
+        ...
+
+    @property
+    def inputs(self) -> Mapping[str, Sequence[Artifact]]:
+        """What it took, by input name."""
+        ...
+
+    @property
+    def outputs(self) -> Mapping[str, Sequence[Artifact]]:
+        """What it put out, by output name."""
+        ...
 
 
 class ArtifactHistory(Protocol):
@@ -13,6 +37,22 @@ class ArtifactHistory(Protocol):
 
     def artifacts_of_type(self, artifact_type: type[Artifact], pipeline_name: str | None = None) -> list[Artifact]:
         """All published artifacts of a type, newest first."""
+        ...
+
+    def executions_with_inputs(self, artifacts: Iterable[Artifact]) -> Sequence[PastExecution]:
+        """The executions that took any of these artifacts."""
+        ...
+
+    def executions_with_outputs(self, artifacts: Iterable[Artifact]) -> Sequence[PastExecution]:
+        """The executions that put out any of these artifacts."""
+        ...
+
+    def executions(self, pipeline_name: str | None = None, run_id: str | None = None) -> Sequence[PastExecution]:
+        """All executions of a pipeline, or of one run, in the order in which they began."""
+        ...
+
+    def runs(self, pipeline_name: str) -> Sequence[str]:
+        """The ids of the runs of a pipeline, newest first."""
         ...
 
 
