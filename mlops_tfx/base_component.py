@@ -125,13 +125,16 @@ class Component(Node):
         return self._unresolved
 
     def with_values(self: C, values: Mapping[str, Any]) -> C:
-        settled, problems = copy.copy(self), list[str]()
+        problems: list[str] = []
         checked = {
             name: self._checked(name, _from_text(self.PARAMETERS[name], value), problems)
             for name, value in values.items()
         }
         left = {name: value for name, value in self._unresolved.items() if name not in values}
-        settled.__dict__.update(checked, _parameters={**self._parameters, **checked}, _unresolved=left)
+        # Not copy.copy, which would leave out the graph around it as pickling does.
+        settled = object.__new__(type(self))
+        parameters = {**self._parameters, **checked}
+        settled.__dict__.update({**self.__dict__, **checked}, _parameters=parameters, _unresolved=left)
         if not problems and not left:
             problems = list(settled.check())
         if problems:

@@ -47,9 +47,10 @@ class Need(Component):
 
     examples: Input[Examples]
     total = Output(Integer)
+    none: int = -1
 
     def run(self):
-        self.total.write(-1 if self.examples is None else self.examples.span)
+        self.total.write(self.none if self.examples is None else self.examples.span)
 
 
 class NeedMany(Component):
@@ -139,6 +140,13 @@ def test_an_optional_channel_of_a_skipped_node(place):
     result = run(root, gen, skipped, optional, required)
     assert [report.state.value for report in result.reports] == ["complete", "skipped", "complete", "skipped"]
     assert total(result, "Need") == -1
+
+
+def test_an_optional_channel_beside_a_parameter_that_is_known_later(place):
+    gen = Spans(spans=(5,))
+    span = gen.outputs["examples"].future()[0].property("span")
+    result = run(place[0], gen, Need(examples=Channel(Examples, {"span": 99}).as_optional(), none=span))
+    assert total(result, "Need") == 5
 
 
 def test_triggers_change_nothing_here_and_are_exported(place, tmp_path):
