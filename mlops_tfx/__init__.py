@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         StaticRangeStrategy,
         resolver_function,
     )
+    from mlops_tfx.run_options import RunOptions
 
 __version__ = "0.1.0"
 
@@ -54,6 +55,7 @@ __all__ = [
     "Pipeline",
     "Resolver",
     "RollingRangeStrategy",
+    "RunOptions",
     "RuntimeParameter",
     "SpanRangeStrategy",
     "StaticRangeStrategy",
@@ -82,6 +84,7 @@ _HOMES = {
     "Pipeline": "pipeline",
     "Resolver": "resolvers",
     "RollingRangeStrategy": "resolvers",
+    "RunOptions": "run_options",
     "RuntimeParameter": "placeholders",
     "SpanRangeStrategy": "resolvers",
     "StaticRangeStrategy": "resolvers",

@@ -5,8 +5,12 @@ from __future__ import annotations
 import shlex
 import signal
 import sys
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from mlops_tfx.run_options import RunOptions
 
 
 @click.command("run", context_settings={"ignore_unknown_options": True})
@@ -14,6 +18,9 @@ import click
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.option("--parallel", type=int, default=None, help="Nodes that may run at the same time; default: all cores.")
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="A runtime parameter of the pipeline.")
+@click.option("--from", "from_nodes", multiple=True, metavar="NODE", help="NODE and what depends on it; repeatable.")
+@click.option("--to", "to_nodes", multiple=True, metavar="NODE", help="NODE and what it depends on; repeatable.")
+@click.option("--base", metavar="RUN_ID", help="The run that gives what others wrote; default: the latest.")
 @click.option("--exit-handler", metavar="NAME", help="A component in PIPELINE_FILE that runs afterwards in any case.")
 @click.option("--as-tfx", is_flag=True, help="Run a script written for TFX, unchanged; ARGUMENTS are the script's own.")
 def command(
@@ -21,6 +28,9 @@ def command(
     arguments: tuple[str, ...],
     parallel: int | None,
     params: tuple[str, ...],
+    from_nodes: tuple[str, ...],
+    to_nodes: tuple[str, ...],
+    base: str | None,
     exit_handler: str | None,
     as_tfx: bool,
 ) -> None:
@@ -29,6 +39,7 @@ def command(
     from mlops_tfx.execution import LocalRunner
     from mlops_tfx.execution.loading import load_component, load_pipeline, parsed_parameters
     from mlops_tfx.execution.progress import print_reports
+    from mlops_tfx.run_options import RunOptions
 
     if as_tfx:
         from mlops_tfx.compat import script
@@ -42,15 +53,54 @@ def command(
         error = click.NoSuchOption(name) if name.startswith("-") else click.UsageError(f"unexpected argument {name!r}")
         raise error
     pipeline = load_pipeline(pipeline_file)
-    again = [word for param in params for word in ("--param", param)]
     handler = load_component(pipeline_file, exit_handler) if exit_handler else None
-    runner = LocalRunner(max_parallel_nodes=parallel, exit_handler=handler)
+    runner = LocalRunner(max_parallel_nodes=parallel, exit_handler=handler, resume_command=_again)
+    if base and not (from_nodes or to_nodes):
+        raise click.UsageError("--base goes with --from or --to")
+    options = RunOptions(from_nodes, to_nodes, base) if from_nodes or to_nodes else None
     try:
-        result = runner.run(pipeline, parameters=parsed_parameters(pipeline, params))
+        result = runner.run(pipeline, parameters=parsed_parameters(pipeline, params), run_options=options)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
     except PipelineFailedError as error:
         click.echo(f"error: {error}", err=True)
-        click.echo(f"to resume, run again: {shlex.join(['mlops-tfx', 'run', pipeline_file, *again])}", err=True)
         sys.exit(1)
     print_reports(result.reports, f"{result.pipeline_name}, run {result.run_id}")
+
+
+def _again(options: RunOptions | None) -> str:
+    """The command that runs this again, or a part of it."""
+    context = click.get_current_context()
+    words = [_program(context), "run"]
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        given = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        if given and name not in _OF_PART:
+            words.extend(_words(parameter, context.params[name]))
+    for name, values in _part(options).items():
+        words.extend(word for value in values for word in (name, shlex.quote(value)))
+    return " ".join(words)
+
+
+_OF_PART = ("from_nodes", "to_nodes", "base")
+
+
+def _part(options: RunOptions | None) -> dict[str, tuple[str, ...]]:
+    if options is None:
+        return {}
+    base = (options.base_pipeline_run_id,) if options.base_pipeline_run_id else ()
+    return {"--from": tuple(options.from_nodes or ()), "--to": tuple(options.to_nodes or ()), "--base": base}
+
+
+def _words(parameter: click.Parameter, value: Any) -> list[str]:
+    values = [str(item) for item in value] if isinstance(value, tuple) else [str(value)]
+    if isinstance(parameter, click.Argument):
+        return [shlex.quote(item) for item in values]
+    if isinstance(parameter, click.Option) and parameter.is_flag:
+        return [parameter.opts[0]]
+    return [word for item in values for word in (parameter.opts[0], shlex.quote(item))]
+
+
+def _program(context: click.Context) -> str:
+    by_module = str(context.find_root().info_name).startswith("python")
+    return f"{shlex.quote(sys.executable)} -m mlops_tfx.cli" if by_module else "mlops-tfx"

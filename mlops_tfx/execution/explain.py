@@ -74,7 +74,7 @@ def explain(store: MetadataStore, pipeline_name: str, node_id: str) -> Explanati
         raise MetadataError(f"pipeline {pipeline_name!r} has no execution of {node_id!r}{did_you_mean(node_id, known)}")
     records.sort(key=lambda record: record.id, reverse=True)
     latest, earlier = records[0], [r for r in records[1:] if r.state.name in ("COMPLETE", "CACHED")]
-    return _explain(latest, next((r for r in earlier if _ingredients(r)), None), store)
+    return _explain(latest, next((r for r in earlier if ingredients_of(r)), None), store)
 
 
 def _explain(latest: ExecutionRecord, before: ExecutionRecord | None, store: MetadataStore) -> Explanation:
@@ -84,12 +84,12 @@ def _explain(latest: ExecutionRecord, before: ExecutionRecord | None, store: Met
     if state == "CACHED":
         summary = "reused: inputs, parameters, code and library versions are the same as before"
         return Explanation(latest.node_id, latest.run_id, state, summary, (), before.run_id if before else "")
-    now = _ingredients(latest)
+    now = ingredients_of(latest)
     if not now:
         return Explanation(latest.node_id, latest.run_id, state, "no cache ingredients are kept for this node")
     if before is None:
         return Explanation(latest.node_id, latest.run_id, state, "ran: there is no earlier result to reuse")
-    changes = tuple(Change(*change) for change in differences(_ingredients(before), now))
+    changes = tuple(Change(*change) for change in differences(ingredients_of(before), now))
     if not changes:
         summary = "ran although nothing changed: the cache was off, or the earlier result is gone or no longer valid"
     else:
@@ -98,7 +98,8 @@ def _explain(latest: ExecutionRecord, before: ExecutionRecord | None, store: Met
     return Explanation(latest.node_id, latest.run_id, state, summary, changes, before.run_id, upstream)
 
 
-def _ingredients(record: ExecutionRecord) -> Mapping[str, str]:
+def ingredients_of(record: ExecutionRecord) -> Mapping[str, str]:
+    """What the cache key of an execution was made of; empty where the store does not tell."""
     text = record.properties.get(INGREDIENTS)
     return dict(json.loads(str(text))) if text else {}
 

@@ -9,8 +9,9 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mlops_tfx import filesystem
@@ -23,7 +24,9 @@ from mlops_tfx.execution.guard import GuardedObserver
 from mlops_tfx.execution.heavy_imports import warm_up
 from mlops_tfx.execution.interruption import describe, sigterm_ends_run, stop_nodes
 from mlops_tfx.execution.observer import NodeReport, NodeState, Observer
+from mlops_tfx.execution.partial import plan
 from mlops_tfx.execution.quiet import quiet_libraries
+from mlops_tfx.execution.resume import ResumeCommand, options_to_resume, program_again
 from mlops_tfx.execution.retries import run_attempts
 from mlops_tfx.execution.task import Run, recover
 from mlops_tfx.metadata import MetadataStore
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from mlops_tfx.component import Component
     from mlops_tfx.node import Node
     from mlops_tfx.pipeline import Pipeline
+    from mlops_tfx.run_options import RunOptions
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ class LocalRunner:
         max_parallel_nodes: nodes that may run at the same time; the number of cores by default.
         observer: hears about every step; a progress display on standard error by default.
         exit_handler: runs after the pipeline, however that ended, also after Ctrl-C (`mlops_tfx.exit_handler`).
+        resume_command: says how to resume after a failure; by default the command line or the Python of this program.
     """
 
     def __init__(
@@ -76,24 +81,33 @@ class LocalRunner:
         max_parallel_nodes: int | None = None,
         observer: Observer | None = None,
         exit_handler: Component | None = None,
+        resume_command: ResumeCommand | None = None,
     ) -> None:
         self._max_parallel = max_parallel_nodes or os.cpu_count() or 1
         self._observer = observer
         self._exit_handler = exit_handler
+        self._resume_command = resume_command
 
     def set_exit_handler(self, exit_handler: Component) -> None:
         """Sets the component that runs after the pipeline, however that ended (the method of TFX's Vertex runner)."""
         self._exit_handler = exit_handler
 
-    def run(self, pipeline: Pipeline, parameters: Mapping[str, Any] | None = None) -> RunResult:
+    def run(
+        self,
+        pipeline: Pipeline,
+        parameters: Mapping[str, Any] | None = None,
+        run_options: RunOptions | None = None,
+    ) -> RunResult:
         """Runs a pipeline to its end.
 
         Args:
             pipeline: the pipeline.
             parameters: values of its runtime parameters by name.
+            run_options: the part of the pipeline to run, and the run that gives the rest; all of it by default.
 
         Raises:
-            WiringError: lists all that is wrong with the parameters, before anything runs.
+            WiringError: lists all that is wrong with parameters and options, before anything runs.
+            ResolutionError: no earlier run has what the part needs, before anything runs.
             PipelineFailedError: lists what failed and what was therefore not started; the first cause is ``__cause__``.
             KeyboardInterrupt: Ctrl-C. Running nodes are stopped and canceled, what they wrote is removed.
             SystemExit: SIGTERM, with exit code 143; otherwise the same.
@@ -109,38 +123,62 @@ class LocalRunner:
         with sigterm_ends_run(), MetadataStore(pipeline.metadata_connection_config) as store:
             for node_id in recover(pipeline, store):
                 observer.logged(node_id, "an earlier run was interrupted here; its unfinished outputs were removed")
-            run = Run(pipeline, run_id, store, observer, parameters=values)
+            part = plan(pipeline, run_options, store) if run_options else None
+            run = Run(pipeline, run_id, store, observer, parameters=values, partial=part)
             observer.run_started(pipeline.pipeline_name, run.run_id, [node.id for node in pipeline])
+            _warn_of_changes(run)
+            resume_hint = partial(self._resume_hint, run, run_options, parameters or {})
             try:
-                reports, failures = self._work(_Schedule(run, self._max_parallel), run)
+                reports, failures = self._work(_Schedule(run, self._max_parallel), run, resume_hint)
             finally:
                 observer.run_ended()
                 if "tensorflow" in sys.modules:
                     # What TensorFlow leaves in cycles would be torn down with the interpreter, and complain.
                     gc.collect()
         notes = [f"the observer failed: {message_of(observer.error)}"] if observer.error else []
+        if failures:
+            notes.append(resume_hint({report.node_id: report.state for report in reports}))
         if failures or notes:
             skipped = [report.node_id for report in reports if report.state is NodeState.SKIPPED]
-            skipped = [node_id for node_id in skipped if node_id not in run.skipped]
+            skipped = [i for i in skipped if i not in run.skipped and (part is None or i in part.to_run)]
             raise PipelineFailedError(failures, skipped, notes) from [*failures, observer.error][0]
         return RunResult(pipeline.pipeline_name, run.run_id, reports, dict(run.produced))
 
-    def _work(self, schedule: _Schedule, run: Run) -> tuple[list[NodeReport], list[NodeFailedError]]:
+    def _work(
+        self, schedule: _Schedule, run: Run, resume_hint: Callable[[Mapping[str, NodeState]], str]
+    ) -> tuple[list[NodeReport], list[NodeFailedError]]:
         try:
             reports, failures = schedule.work()
         except BaseException as error:  # Ctrl-C, SIGTERM
             stop_nodes(run, error)
+            hint = resume_hint(schedule.states())
+            run.observer.logged(run.pipeline.pipeline_name, f"{describe(error)}; {hint}")
             for failure in self._exit(run, "CANCELLED", describe(error)):
                 run.observer.logged(failure.node_id, failure.message)
             raise
         message = "\n".join(str(failure) for failure in failures)
         return reports, [*failures, *self._exit(run, "FAILED" if failures else "SUCCEEDED", message)]
 
+    def _resume_hint(
+        self, run: Run, options: RunOptions | None, parameters: Mapping[str, Any], states: Mapping[str, NodeState]
+    ) -> str:
+        again = options_to_resume(run, states, options)
+        command = self._resume_command(again) if self._resume_command else program_again(again, parameters)
+        return f"to resume, run again: {command}"
+
     def _exit(self, run: Run, state: str, message: str) -> Sequence[NodeFailedError]:
         if self._exit_handler is None:
             return ()
         afterwards = replace(run, stopping=threading.Event(), attempts=set())
         return run_exit_handler(self._exit_handler, afterwards, final_status(run, state, message))
+
+
+def _warn_of_changes(run: Run) -> None:
+    if run.partial is None:
+        return
+    for node_id, changes in run.partial.changed_nodes(run.pipeline):
+        since = f"it has changed since run {run.partial.base_run_id}, whose outputs are used"
+        run.observer.logged(node_id, f"warning: {since} ({changes})")
 
 
 def _make_root(pipeline_root: str) -> None:
@@ -190,6 +228,10 @@ class _Schedule:
                 # Lazy nodes that wait for each other: the first goes ahead.
                 self._start(next(node for node in nodes if node.id not in self._reports))
         return [self._reports[node.id] for node in nodes], self._failures
+
+    def states(self) -> dict[str, NodeState]:
+        """How the nodes that have ended did so, by id."""
+        return {node_id: report.state for node_id, report in self._reports.items()}
 
     def _consider(self, node: Node) -> None:
         """Starts a node that is ready, or skips one that cannot run any more."""

@@ -37,6 +37,7 @@ from mlops_tfx.parameters import to_json
 if TYPE_CHECKING:
     from mlops_tfx.artifacts import Artifact
     from mlops_tfx.channel import BaseChannel
+    from mlops_tfx.execution.partial import PartialRun
     from mlops_tfx.metadata import MetadataStore
     from mlops_tfx.node import Node
     from mlops_tfx.pipeline import Pipeline
@@ -60,6 +61,7 @@ class Run:
         before_work: called when a node turns out to need running; a run in which all is cached never calls it.
         stopping: set when the run is interrupted.
         attempts: those that have begun and not ended.
+        partial: which nodes run, and what stands for the others; None if all do.
     """
 
     pipeline: Pipeline
@@ -72,6 +74,7 @@ class Run:
     before_work: Callable[[], None] = lambda: None
     stopping: threading.Event = field(default_factory=threading.Event)
     attempts: set[Attempt] = field(default_factory=set)
+    partial: PartialRun | None = None
 
     def identity(self, node: Node) -> NodeIdentity:
         """How the store knows a node of this run."""

@@ -108,7 +108,7 @@ def test_failed_run_exits_non_zero_and_says_how_to_resume(project):
     failed = cli("run", "cli_pipeline.py", cwd=project)
     assert failed.returncode == 1
     assert "node 'Train' failed: ValueError: loss is NaN" in failed.stderr
-    assert "to resume, run again: mlops-tfx run cli_pipeline.py" in failed.stderr
+    assert f"to resume, run again: {sys.executable} -m mlops_tfx.cli run cli_pipeline.py\n" in failed.stderr
     assert "Traceback" not in failed.stderr
     status = cli("status", cwd=project).stdout
     assert "failed" in status
@@ -164,6 +164,6 @@ def test_run_takes_runtime_parameters(project):
     (project / "fail").touch()
     failed = cli("run", "given.py", "--param", "steps=3", cwd=project)
     assert failed.returncode == 1
-    assert "to resume, run again: mlops-tfx run given.py --param steps=3" in failed.stderr
+    assert f"to resume, run again: {sys.executable} -m mlops_tfx.cli run given.py --param steps=3\n" in failed.stderr
     (project / "fail").unlink()
     assert cli("run", "given.py", "--param", "steps=3", cwd=project).returncode == 0
