@@ -19,7 +19,9 @@ def blocks(document: str) -> list[str]:
     return [match["code"] for match in found if match["note"] != _SKIPPED]
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/adding-a-component.md", "docs/ingestion.md"])
+@pytest.mark.parametrize(
+    "document", ["README.md", "docs/adding-a-component.md", "docs/control-flow.md", "docs/ingestion.md"]
+)
 def test_python_blocks_run(document: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "document.py"
     program.write_text("\n".join(blocks(document)))
