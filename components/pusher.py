@@ -10,10 +10,13 @@ from mlops_tfx.artifacts import CONTENT_DIGEST, Artifact, InfraBlessing, Model, 
 from mlops_tfx.component import Component, OptionalInput, Output
 from mlops_tfx.config import PushDestination
 from mlops_tfx.deployment.lineage import copy_lineage, write_lineage
+from mlops_tfx.deployment.marks import reason_not_to_push
 from mlops_tfx.deployment.versions import newest_version, push
 from mlops_tfx.errors import ArtifactError, PushError
 
 _PUSHED_DIGEST = "pushed_digest"
+_HELD_BACK = "held_back"
+_UNDO = "mlops-tfx rollback --allow-again VERSION"
 
 
 class Pusher(Component):
@@ -36,8 +39,12 @@ class Pusher(Component):
     Every version says where it came from: ``assets.extra/mlmd_uuid`` identifies the artifact of the model, and
     ``assets.extra/model_card.json`` has its id, place and digest, pipeline and run of the push, and the verdicts.
 
+    A model that ``mlops-tfx rollback`` went back from is held back: it is not pushed, until ``--allow-again`` lets it
+    go. A model that is trained anew is another one.
+
     Custom properties of ``pushed_model``: ``pushed`` (1 or 0), and with it either ``pushed_destination`` and
-    ``pushed_version`` (on an object store also ``pushed_digest``, of sizes and entity tags), or ``not_pushed_because``.
+    ``pushed_version`` (on an object store also ``pushed_digest``, of sizes and entity tags), or ``not_pushed_because``
+    (and ``held_back``, 1, where that is a mark in the store).
     """
 
     model: OptionalInput[Model] = OptionalInput()
@@ -65,7 +72,8 @@ class Pusher(Component):
         """Whether what was pushed is still there, unchanged, and the newest version."""
         pushed = outputs["pushed_model"][0]
         if pushed.custom_properties.get("pushed") != 1:
-            return True
+            # A verdict stands; a mark in the store may have been lifted.
+            return pushed.custom_properties.get(_HELD_BACK) != 1 or bool(reason_not_to_push(self._source()))
         version = str(pushed.custom_properties.get("pushed_version"))
         newest = newest_version(self._base_directory)
         if newest is None or newest != version:
@@ -80,6 +88,12 @@ class Pusher(Component):
         if refusal:
             self.context.log(f"not pushed: {refusal}")
             self.pushed_model.custom_properties.update(pushed=0, not_pushed_because=refusal)
+            return
+        mark = reason_not_to_push(self._source())
+        if mark:
+            refusal = f"the model at {self._source().recorded_uri} is held back: {mark}; to push it again: {_UNDO}"
+            self.context.log(f"not pushed: {refusal}")
+            self.pushed_model.custom_properties.update(pushed=0, not_pushed_because=refusal, **{_HELD_BACK: 1})
             return
         source = self._model_folder()
         filesystem.copy_tree(source, self.pushed_model.uri)
@@ -111,8 +125,7 @@ class Pusher(Component):
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
     def _model_card(self) -> dict[str, Any]:
-        source: Artifact | None = self.model if self.model is not None else self.infra_blessing
-        assert source is not None, "checked when the pipeline was wired"
+        source = self._source()
         return {
             "model": {
                 "type": source.TYPE_NAME,
@@ -128,6 +141,11 @@ class Pusher(Component):
                 for name, blessing in self._blessings().items()
             },
         }
+
+    def _source(self) -> Artifact:
+        source: Artifact | None = self.model if self.model is not None else self.infra_blessing
+        assert source is not None, "checked when the pipeline was wired"
+        return source
 
     def _model_folder(self) -> str:
         if self.model is not None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mlops_tfx import filesystem
 from mlops_tfx.artifacts import PushedModel
 from mlops_tfx.deployment.lineage import read_card
+from mlops_tfx.deployment.marks import pushes_by_place, reason_not_to_push, sources
 from mlops_tfx.deployment.versions import list_versions
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class PushedVersion:
         model_uri: the model that was pushed, from the store or the model card; None if neither says.
         blessings: which verdicts were asked for, and whether each was a blessing.
         served: the state that a server gives for it, such as ``AVAILABLE``; None without one.
+        held_back: why its model is not to be pushed again; empty if it may be.
     """
 
     destination: str
@@ -42,6 +44,7 @@ class PushedVersion:
     model_uri: str | None
     blessings: Mapping[str, bool]
     served: str | None = None
+    held_back: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -52,6 +55,7 @@ class PushedVersion:
         words += [f"{name}={'yes' if blessed else 'no'}" for name, blessed in self.blessings.items()]
         words.append(f"run {self.run_id}" if self.run_id else "not in this store")
         words.append(f"served: {self.served}" if self.served else "")
+        words.append(f"not to be pushed again: {self.held_back}" if self.held_back else "")
         return "  ".join(word for word in words if word)
 
 
@@ -69,7 +73,8 @@ def list_models(
     Raises:
         ServingError: the server does not answer, or does not know the model.
     """
-    pushes = _pushes(store.executions(pipeline_name))
+    records = store.executions(pipeline_name)
+    pushes, places = _pushes(records), pushes_by_place(records)
     found = []
     for destination in dict.fromkeys(folder for folder, _ in pushes):
         served = _served(server, model_name or filesystem.basename(destination)) if server else {}
@@ -77,7 +82,9 @@ def list_models(
         known = {version for folder, version in pushes if folder == destination}
         for version in sorted(known | set(there), reverse=True):
             record = pushes.get((destination, version))
-            found.append(_describe(destination, version, there, record, served.get(version)))
+            entry = _describe(destination, version, there, record, served.get(version))
+            reasons = filter(None, map(reason_not_to_push, sources(places, destination, version)))
+            found.append(replace(entry, held_back=next(reasons, "")))
     return found
 
 

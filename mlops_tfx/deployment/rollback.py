@@ -4,26 +4,27 @@ A server with TF Serving's default policy serves the highest number. So the earl
 copy under a new number that is higher than all: the server loads it before it unloads the other, both stay on the disk,
 and going back once more is as safe. Removing the newest folder instead would leave nothing to serve until the server
 has loaded the one before, and nothing to look at afterwards.
+
+The model that was the newest is marked in the store, so that the next run of the pipeline, which still has it, does not
+push it again.
 """
 
 from __future__ import annotations
 
 import datetime
-import uuid
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlops_tfx import filesystem
 from mlops_tfx.artifacts import PushedModel
 from mlops_tfx.deployment.listing import PushedVersion, list_models
+from mlops_tfx.deployment.marks import ROLLBACK_NODE, hold_back, let_go, pushes_by_place, sources
+from mlops_tfx.deployment.recording import new_identity, pushed_artifacts
 from mlops_tfx.deployment.versions import push
 from mlops_tfx.errors import PushError
-from mlops_tfx.metadata.records import NodeIdentity
 
 if TYPE_CHECKING:
     from mlops_tfx.metadata import MetadataStore
-
-NODE_ID = "rollback"
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Rollback:
     def __str__(self) -> str:
         return (
             f"{self.destination}: version {self.to_version} is published again as {self.new_version}, in place of "
-            f"{self.from_version}"
+            f"{self.from_version}, whose model is not pushed again unless --allow-again {self.from_version} allows it"
         )
 
 
@@ -55,7 +56,8 @@ def roll_back(
     Args:
         store: the metadata store, in which it becomes an execution of the node ``rollback``.
         pipeline_name: the pipeline.
-        to_version: the version to go back to; None for the one before the newest.
+        to_version: the version to go back to; None for the newest before that has another model,
+            which is not held back.
         destination: the folder of versions, where the pipeline pushes to several.
 
     Raises:
@@ -77,6 +79,7 @@ def roll_back(
             f"choose another one of {others!r} (--to)"
         )
     execution_id = _record(store, pipeline_name, newest, earlier, published)
+    _mark(store, pipeline_name, newest, earlier)
     return Rollback(earlier.destination, newest.version, earlier.version, published, execution_id)
 
 
@@ -93,12 +96,20 @@ def _of_destination(versions: list[PushedVersion], pipeline_name: str, destinati
 
 
 def _earlier(there: list[PushedVersion], to_version: int | None) -> PushedVersion:
+    choices = [version.version for version in there[1:]]
     if to_version is None:
-        return there[1]
+        model = there[0].model_uri
+        others = [version for version in there[1:] if model is None or version.model_uri != model]
+        wanted = [version for version in others if not version.held_back]
+        if not wanted:
+            raise PushError(
+                f"nothing to go back to: the models of {choices!r} are held back or the one of {there[0].version}, the "
+                "newest; choose one of them (--to)"
+            )
+        return wanted[0]
     for version in there[1:]:
         if version.version == to_version:
             return version
-    choices = [version.version for version in there[1:]]
     raise PushError(f"expected an earlier version of {choices!r}, received to_version={to_version!r}")
 
 
@@ -111,11 +122,71 @@ def _record(
         pushed=1, pushed_destination=place, pushed_version=str(published), rolled_back_to=earlier.version
     )
     known = [artifact for artifact in store.artifacts_of_type(PushedModel) if artifact.id == earlier.artifact_id]
-    now = datetime.datetime.now(tz=datetime.timezone.utc)
-    run_id = f"rollback-{now:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
     return store.publish(
-        NodeIdentity(pipeline_name, run_id, NODE_ID, "mlops_tfx.deployment.rollback.Rollback", "Deploy"),
+        new_identity(pipeline_name, ROLLBACK_NODE),
         inputs={"pushed_model": known} if known else {},
         outputs={"pushed_model": [made]},
         properties={"from_version": newest.version, "to_version": earlier.version, "new_version": published},
     )
+
+
+def _mark(store: MetadataStore, pipeline_name: str, newest: PushedVersion, earlier: PushedVersion) -> None:
+    """What was gone back from is held back; what was gone back to is wanted, whatever was said of it before."""
+    pushes = pushes_by_place(store.executions(pipeline_name))
+    wanted = sources(pushes, earlier.destination, earlier.version)
+    ids = {model.id for model in wanted}
+    unwanted = [model for model in sources(pushes, newest.destination, newest.version) if model.id not in ids]
+    today = datetime.datetime.now(tz=datetime.timezone.utc)
+    reason = f"version {newest.version} was rolled back to {earlier.version} on {today:%Y-%m-%d}"
+    hold_back(store, unwanted, reason)
+    let_go(store, wanted)
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What was done: the version whose model may be pushed again."""
+
+    destination: str
+    version: int
+    execution_id: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return f"{self.destination}: the model of version {self.version} may be pushed again"
+
+
+def allow_again(
+    store: MetadataStore, pipeline_name: str, version: int, *, destination: str | None = None
+) -> Allowance:
+    """Lets the model of a version be pushed again, which a rollback had held back.
+
+    Args:
+        store: the metadata store, in which it becomes an execution of the node ``rollback``.
+        pipeline_name: the pipeline.
+        version: the version that was gone back from.
+        destination: the folder of versions, where the pipeline pushes to several.
+
+    Raises:
+        PushError: there is no such version or destination, or its model is not held back.
+    """
+    versions = _of_destination(list_models(store, pipeline_name), pipeline_name, destination)
+    held_back = [entry for entry in versions if entry.held_back]
+    chosen = [entry for entry in held_back if entry.version == version]
+    if not chosen:
+        raise PushError(
+            f"expected a version whose model is held back, one of {[entry.version for entry in held_back]!r}, received "
+            f"{version=!r}"
+        )
+    folder = chosen[0].destination
+    known = pushed_artifacts(store, filesystem.join(folder, str(version)))
+    let_go(store, sources(pushes_by_place(store.executions(pipeline_name)), folder, version))
+    execution_id = store.publish(
+        new_identity(pipeline_name, ROLLBACK_NODE),
+        inputs={"pushed_model": known[:1]} if known else {},
+        outputs={},
+        properties={"allowed_again": version},
+    )
+    return Allowance(folder, version, execution_id)

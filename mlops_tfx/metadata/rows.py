@@ -37,6 +37,14 @@ def artifact_row(artifact: Artifact, type_id: int) -> pb.Artifact:
     return row
 
 
+def annotate(row: pb.Artifact, properties: Mapping[str, int | float | str | None]) -> None:
+    """Gives a row custom properties; None takes one away."""
+    for name, value in properties.items():
+        row.custom_properties.pop(name, None)
+        if value is not None:
+            write_artifact_value(row.custom_properties, row.custom_properties, name, value)
+
+
 def read_artifacts(rows: Iterable[pb.Artifact], types: TypeRegistry) -> list[Artifact]:
     """Returns artifacts for rows, each of the class with the row's type name."""
     rows = list(rows)

@@ -164,6 +164,24 @@ class MetadataStore:
 
         self._session.write(write)
 
+    def annotate(self, artifacts: Iterable[Artifact], properties: Mapping[str, int | float | str | None]) -> None:
+        """Gives published artifacts custom properties, in the store and in the objects; None takes one away."""
+        known = {artifact.id: artifact for artifact in artifacts}
+
+        def write(store: mlmd.MetadataStore) -> None:
+            _check_known(store, set(known))
+            found = store.get_artifacts_by_id(sorted(known))
+            for row in found:
+                rows.annotate(row, properties)
+            store.put_artifacts(found)
+
+        if known:
+            self._session.write(write)
+        for artifact in known.values():
+            for name, value in properties.items():
+                artifact.custom_properties.pop(name, None)
+                artifact.custom_properties.update({} if value is None else {name: value})
+
     # Reading
 
     def find_cached(self, cache_key: str) -> Iterator[Mapping[str, list[Artifact]]]:
