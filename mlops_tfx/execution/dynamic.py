@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from mlops_tfx.channel import BaseChannel
 from mlops_tfx.component import Component
 from mlops_tfx.control_flow import Cond
 from mlops_tfx.errors import ConfigError, ResolutionError, SkipSignal, WiringError
-from mlops_tfx.placeholders import Known, NodeArtifacts, known_at_start, resolve
+from mlops_tfx.placeholders import Known, NodeArtifacts, Predicate, known_at_start, resolve
 
 if TYPE_CHECKING:
     from mlops_tfx.execution.task import Run
@@ -22,6 +23,8 @@ SKIPPED = "skipped_because"
 
 OPTIONAL_FAILURE = "it failed, and its success is optional"
 """Why there is nothing from a node with ``success_optional`` that failed."""
+
+_LONG = 80  # characters of a value that are shown
 
 Artifacts = Mapping[str, Sequence[Artifact]]
 
@@ -86,9 +89,16 @@ def unmet_condition(node: Node, run: Run) -> str | None:
         # Inputs are looked for only if the condition asks: what is skipped need not have any.
         asks_inputs = any(isinstance(part, NodeArtifacts) for part in predicate.traverse())
         inputs = inputs_of(node, run) if asks_inputs else {}
-        if not predicate.resolve(known_to(node, inputs, run)):
-            return f"its condition is false: {predicate!r}"
+        known = known_to(node, inputs, run)
+        if not predicate.resolve(known):
+            return _falsehood(predicate, known)
     return None
+
+
+def _falsehood(predicate: Predicate, known: Known) -> str:
+    compared = predicate.compared(known)
+    values = (textwrap.shorten(repr(value), _LONG, placeholder=" ...") for value in compared.values())
+    return f"its condition is false: {predicate!r} ({', '.join(values)})"
 
 
 def inputs_of(node: Node, run: Run) -> dict[str, list[Artifact]]:

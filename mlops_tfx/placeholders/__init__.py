@@ -31,6 +31,7 @@ from mlops_tfx.placeholders.known import Known, NullValueError
 from mlops_tfx.placeholders.runtime import (
     PIPELINE_ROOT,
     PIPELINE_RUN_ID,
+    ROOT_PARAMETER,
     RuntimeParameter,
     environment_variable,
     exec_property,
@@ -41,6 +42,7 @@ from mlops_tfx.placeholders.runtime import (
 __all__ = [
     "PIPELINE_ROOT",
     "PIPELINE_RUN_ID",
+    "ROOT_PARAMETER",
     "ArtifactPlaceholder",
     "FutureArtifacts",
     "Known",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import enum
 import json
 import operator
@@ -141,6 +142,16 @@ def _same(a: Any, b: Any) -> bool:
 
 class Predicate(Placeholder):
     """A placeholder whose value is true or false."""
+
+    def compared(self, known: Known) -> dict[str, Any]:
+        """The values that it compares, by the text of their expressions; those that cannot be had are left out."""
+        found: dict[str, Any] = {}
+        operands = [operand for part in self.traverse() if isinstance(part, _Comparison) for operand in part.operands()]
+        for operand in operands:
+            with contextlib.suppress(ResolutionError):
+                if isinstance(operand, Placeholder) and not isinstance(operand, Predicate):
+                    found[repr(operand)] = operand.resolve(known)
+        return found
 
     def __and__(self, other: Predicate) -> Predicate:
         return logical_and(self, other)

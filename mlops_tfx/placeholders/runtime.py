@@ -219,3 +219,7 @@ class RuntimeParameter(Placeholder):
 
     def __repr__(self) -> str:
         return f"RuntimeParameter({self.name!r})"
+
+
+ROOT_PARAMETER = RuntimeParameter(PIPELINE_ROOT, str)
+"""The root of the pipeline that runs, as a value for parameters; TFX's name."""

@@ -101,7 +101,7 @@ def test_true_condition_runs_and_false_condition_skips(tmp_path):
     result, pipeline = run(tmp_path, gen, yes, no)
     assert states(result) == {"Gen": "complete", "Yes": "complete", "No": "skipped"}
     assert value(result, "Yes") == 6
-    assert result.reports[2].message == "its condition is false: Gen.outputs['n'].future()[0].value > 3"
+    assert result.reports[2].message == "its condition is false: Gen.outputs['n'].future()[0].value > 3 (3)"
     with MetadataStore(pipeline.metadata_connection_config, read_only=True) as store:
         (skipped,) = store.executions(pipeline_name="conditions", node_id="No")
         (ran,) = store.executions(pipeline_name="conditions", node_id="Yes")
@@ -134,7 +134,7 @@ def test_nested_conditions_are_decided_from_the_outside(tmp_path):
             leaf = Double(value=gen.outputs["n"])
     result, _ = run(tmp_path, gen, inner_gen, leaf)
     assert states(result) == {"Gen": "complete", "Inner": "skipped", "Double": "skipped"}
-    assert result.reports[2].message == "its condition is false: Gen.outputs['n'].future()[0].value == 4"
+    assert result.reports[2].message == "its condition is false: Gen.outputs['n'].future()[0].value == 4 (3)"
 
 
 def test_both_of_two_nested_conditions_must_hold(tmp_path):
@@ -146,6 +146,7 @@ def test_both_of_two_nested_conditions_must_hold(tmp_path):
             one = Double(value=gen.outputs["n"]).with_id("One")
     result, _ = run(tmp_path, gen, both, one)
     assert states(result) == {"Gen": "complete", "Both": "complete", "One": "skipped"}
+    assert result.reports[2].message.endswith("(1.5, 'n3')")
 
 
 def test_duplicate_nested_condition_is_refused():

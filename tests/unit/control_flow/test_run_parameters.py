@@ -9,6 +9,7 @@ import pytest
 
 from mlops_tfx import Cond, LocalRunner, Pipeline, RuntimeParameter
 from mlops_tfx.artifacts import Examples, String
+from mlops_tfx.channel import Channel
 from mlops_tfx.component import Component, Output, Parameter, component
 from mlops_tfx.config import Input as SplitInput
 from mlops_tfx.config import PushDestination, RangeConfig, StaticRange, TrainArgs
@@ -18,6 +19,7 @@ from mlops_tfx.execution.loading import parsed_parameters
 from mlops_tfx.placeholders import (
     PIPELINE_ROOT,
     PIPELINE_RUN_ID,
+    ROOT_PARAMETER,
     environment_variable,
     exec_property,
     execution_invocation,
@@ -27,7 +29,7 @@ from mlops_tfx.placeholders import (
     make_proto,
     output,
 )
-from mlops_tfx.resolvers import Importer
+from mlops_tfx.resolvers import Importer, LatestArtifactStrategy, Resolver
 
 
 class Seen(TypedDict):
@@ -164,7 +166,8 @@ def test_pipeline_root_beam_flags_and_conditions(tmp_path, monkeypatch):
 
 
 def test_root_and_run_id_are_parameters_of_every_run(tmp_path):
-    names = [RuntimeParameter(PIPELINE_ROOT, str), RuntimeParameter(PIPELINE_RUN_ID, str)]
+    assert ROOT_PARAMETER.name == PIPELINE_ROOT
+    names = [ROOT_PARAMETER, RuntimeParameter(PIPELINE_RUN_ID, str)]
     result = run(tmp_path, Show(names=names))
     assert f"('{tmp_path}', '{result.run_id}')" in seen(result)
 
@@ -301,3 +304,18 @@ def test_texts_of_the_command_line_become_values(tmp_path):
         "expected --param name=value, received 'name'",
         "runtime parameter 'any' is given twice",
     )
+
+
+def test_a_resolver_takes_placeholders_in_its_settings(tmp_path):
+    def latest(**config):
+        query = Channel(String, producer_component_id="Show", output_key="seen")
+        return Resolver(strategy_class=LatestArtifactStrategy, config=config, seen=query)
+
+    for rate in (1.0, 2.0):
+        run(tmp_path, Show(rate=rate))
+    number = RuntimeParameter("number", int, 1)
+    for given, expected in (({}, 1), ({"number": 2}, 2)):
+        result = run(tmp_path, latest(desired_num_of_artifacts=number), parameters=given)
+        assert len(result.outputs["Resolver"]["seen"]) == expected
+    with pytest.raises(PipelineFailedError, match="unexpected keyword argument 'number'"):
+        run(tmp_path, latest(number=number))
