@@ -27,18 +27,26 @@ def plain_fields(value: Any, names: Iterable[str]) -> Any:
     names with capitals (``splitConfig``), as protobuf writes them.
 
     Raises:
-        ValueError: the text is no JSON.
+        ValueError: the text is no JSON, or the message holds an ``Any`` of a type that is not imported.
     """
     if is_message(value):
-        from google.protobuf import json_format
-
-        return json_format.MessageToDict(value, preserving_proto_field_name=True)
+        return _fields_of(value)
     if is_json_object(value):
         value = json.loads(value)
     if isinstance(value, Mapping):
         known = set(names)
         return {_spelled(name, known): item for name, item in value.items()}
     return value
+
+
+def _fields_of(message: Any) -> dict[str, Any]:
+    from google.protobuf import json_format
+
+    try:
+        fields: dict[str, Any] = json_format.MessageToDict(message, preserving_proto_field_name=True)
+    except TypeError as error:
+        raise ValueError(f"expected messages of known types in an Any: {error}; import the type's module") from error
+    return fields
 
 
 def _spelled(name: Any, known: set[str]) -> Any:

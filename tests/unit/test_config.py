@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from google.protobuf import json_format
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlops_tfx import config
 from mlops_tfx.config import (
     FileFormat,
     Input,
@@ -129,3 +133,39 @@ def test_a_message_and_its_json_say_the_same(names, steps):
     expected = TrainArgs(splits=names, num_steps=steps)
     assert TrainArgs.model_validate(message) == expected
     assert TrainArgs.model_validate(json_format.MessageToJson(message)) == expected
+
+
+# Messages whose fields stand elsewhere: Kubernetes' settings are refused as a whole, RunState is no configuration.
+WITHOUT_MODEL = {"Resources", "RunState", "RunState.StatusCodeValue"}
+
+
+def messages(file, prefix=""):
+    for message in file.get("message_type", file.get("nested_type", [])):
+        if not message.get("options", {}).get("map_entry"):
+            yield f"{prefix}{message['name']}", message
+            yield from messages({"nested_type": message.get("nested_type", [])}, f"{prefix}{message['name']}.")
+
+
+MESSAGES = {
+    name: message
+    for file in json.loads((Path(__file__).parents[1] / "golden" / "tfx_surface.json").read_text())["files"].values()
+    for name, message in messages(file)
+}
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_every_field_of_every_message_is_known(name):
+    if name in WITHOUT_MODEL:
+        assert not hasattr(config, name)
+        return
+    model = config
+    for part in name.split("."):
+        model = getattr(model, part)
+    fields = {field["name"]: field for field in MESSAGES[name].get("field", [])}
+    assert set(fields) <= set(model.model_fields)
+    oneofs: dict[int, set[str]] = {}
+    for field in fields.values():
+        oneofs.setdefault(field.get("oneof_index", -1), set()).add(field["name"])
+    for index, members in oneofs.items():
+        if index >= 0 and len(members) > 1:
+            assert any(members <= set(names) for names in model.ONEOFS), members

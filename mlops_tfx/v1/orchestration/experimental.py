@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from mlops_tfx.exit_handler import FinalStatusStr, exit_handler
 from mlops_tfx.v1.lazy import offer
 
-__all__: list[str] = []
+__all__ = ["FinalStatusStr", "exit_handler"]
 
 _NO_KUBEFLOW = "pipelines run on this machine; there is no export to Kubeflow"
 _ABSENT = {

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_tfx.errors import ConfigError
 
 if TYPE_CHECKING:
+    from mlops_tfx.component import Component
     from mlops_tfx.execution import RunResult
     from mlops_tfx.pipeline import Pipeline
 
@@ -17,12 +18,19 @@ class LocalDagRunner:
     Other than TFX's, it runs independent nodes side by side, and a node that fails, for whatever reason, fails the run.
     """
 
+    def __init__(self) -> None:
+        self._exit_handler: Component | None = None
+
+    def set_exit_handler(self, exit_handler: Component) -> None:
+        """Sets the component that runs after the pipeline, however that ended, as TFX's runner for Vertex has it."""
+        self._exit_handler = exit_handler
+
     def run(self, pipeline: Pipeline, run_options: Any = None, **kwargs: Any) -> RunResult:
         """Runs a pipeline to its end.
 
         Args:
             pipeline: the pipeline.
-            run_options: which part of it to run.
+            run_options: which part of it to run (`mlops_tfx.RunOptions`).
             **kwargs: further arguments of `mlops_tfx.LocalRunner.run`, such as ``parameters``.
 
         Raises:
@@ -33,7 +41,7 @@ class LocalDagRunner:
 
         if run_options is not None:
             kwargs["run_options"] = run_options
-        return LocalRunner().run(pipeline, **kwargs)
+        return LocalRunner(exit_handler=self._exit_handler).run(pipeline, **kwargs)
 
     def run_with_ir(self, pipeline: Any, run_options: Any = None) -> RunResult:
         """Refuses. There is no intermediate representation here. Raises ConfigError."""

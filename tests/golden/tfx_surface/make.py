@@ -10,9 +10,11 @@ With ``--check`` it compares, and fails where the file is not what TFX offers. N
 import importlib
 import json
 import sys
+import tempfile
 from pathlib import Path
 
 from describe import describe, methods
+from file_operations import perform
 
 TABLE = Path(__file__).resolve().parents[1] / "tfx_surface.json"
 
@@ -95,6 +97,8 @@ def look():
     artifacts = importlib.import_module("tfx.v1.types.standard_artifacts")
     table["artifacts"] = {name: artifact(getattr(artifacts, name)) for name in sorted(artifacts.__all__)}
     table["files"] = {name: message_file(name) for name in FILES}
+    with tempfile.TemporaryDirectory() as folder:
+        table["fileio"] = perform(importlib.import_module("tfx.v1.dsl.io.fileio"), folder)
     return table
 
 

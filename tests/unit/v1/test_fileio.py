@@ -1,0 +1,68 @@
+"""Files by TFX's names: what every operation gives and raises, compared with TFX 1.16 itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mlops_tfx.v1.dsl.io import fileio
+from tests.golden.tfx_surface.file_operations import STEPS, perform
+
+TABLE = json.loads((Path(__file__).parents[2] / "golden" / "tfx_surface.json").read_text(encoding="utf-8"))["fileio"]
+
+# TFX opens files when they are first read or written, and raises TensorFlow's error then, not fileio.NotFoundError.
+DIFFERENT = {
+    "12 read what is not there": "not found",
+    "13 write below nothing": "not found",
+    "18 listdir of bytes": [{"bytes": "b"}, {"bytes": "d"}, {"bytes": "x.txt"}],
+}
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory):
+    return json.loads(json.dumps(perform(fileio, str(tmp_path_factory.mktemp("files")))))
+
+
+@pytest.mark.parametrize("step", TABLE)
+def test_every_operation_gives_what_tfx_gives(outcomes, step):
+    if step in DIFFERENT:
+        assert outcomes[step] == DIFFERENT[step] != TABLE[step]
+    else:
+        assert outcomes[step] == TABLE[step]
+
+
+def test_the_table_is_of_these_operations():
+    assert list(TABLE) == [f"{number:02} {name}" for number, (name, _) in enumerate(STEPS)]
+
+
+def test_stat_has_the_names_of_os_stat_too(tmp_path):
+    path = tmp_path / "x"
+    path.write_bytes(b"abc")
+    found, expected = fileio.stat(str(path)), path.stat()
+    assert (found.st_size, found.mtime_nsec, found.is_directory) == (3, expected.st_mtime_ns, False)
+    assert found.st_mtime == pytest.approx(expected.st_mtime, abs=1e-6)
+
+
+def test_paths_as_bytes(tmp_path):
+    folder = str(tmp_path).encode()
+    fileio.mkdir(folder + b"/a")
+    with fileio.open(folder + b"/a/x", "w") as file:
+        file.write("text")
+    fileio.copy(folder + b"/a/x", folder + b"/y")
+    assert fileio.glob(folder + b"/*") == [folder + b"/a", folder + b"/y"]
+    assert list(fileio.walk(folder)) == [(folder, [b"a"], [b"y"]), (folder + b"/a", [], [b"x"])]
+    fileio.rename(folder + b"/y", folder + b"/z")
+    fileio.remove(folder + b"/z")
+    fileio.rmtree(folder + b"/a")
+    assert fileio.listdir(folder) == []
+
+
+@pytest.mark.parametrize("call", [fileio.copy, fileio.rename])
+def test_what_is_there_is_not_replaced_unawares(tmp_path, call):
+    (tmp_path / "a").write_text("a")
+    (tmp_path / "b").write_text("b")
+    with pytest.raises(FileExistsError, match="there is a file '.*/b' already; pass overwrite=True"):
+        call(str(tmp_path / "a"), str(tmp_path / "b"))
+    assert (tmp_path / "b").read_text() == "b"
