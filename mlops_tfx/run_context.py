@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -44,3 +44,15 @@ class RunContext:
     beam_pipeline: Callable[[], AbstractContextManager[beam.Pipeline]] = _no_beam
     report_rows: Callable[[int], None] = field(default=lambda rows: None)
     log: Callable[[str], None] = field(default=lambda text: None)
+
+    @property
+    def invocation(self) -> dict[str, Any]:
+        """What ``execution_invocation()`` gives where the component runs, under the names of TFX's message."""
+        return {
+            "pipeline_run_id": self.run_id,
+            "top_level_pipeline_run_id": self.run_id,
+            "pipeline_info": {"id": self.pipeline_name},
+            "pipeline_node": {"node_info": {"id": self.node_id}},
+            "tmp_dir": self.temp_dir,
+            "stateful_working_dir": self.stateful_working_dir,
+        }

@@ -57,7 +57,8 @@ class ContainerComponent(BaseComponent):
         """Runs the command with the staged paths."""
         inputs = {key: list(artifacts) for key, artifacts in (self._bound_inputs or {}).items()}
         outputs = {key: list(artifacts) for key, artifacts in self._bound_outputs.items()}
-        known = Known(inputs=inputs, outputs=outputs, exec_properties=self.exec_properties)
+        invocation = self.context.invocation
+        known = Known(inputs=inputs, outputs=outputs, exec_properties=self.exec_properties, invocation=invocation)
         command = [placeholders.argument(part, known) for part in self._command()]
         mounts = {_folder(artifact): False for artifacts in inputs.values() for artifact in artifacts}
         mounts.update({_folder(artifact): True for artifacts in outputs.values() for artifact in artifacts})
