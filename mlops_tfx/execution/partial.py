@@ -61,6 +61,11 @@ class PartialRun:
         if not done:
             reasons = [str(record.properties[SKIPPED]) for record in records if SKIPPED in record.properties]
             run.skipped[node.id] = reasons[0] if reasons else OUTSIDE
+            if reasons:
+                # So that this run can be the base of the next.
+                properties = {SKIPPED: reasons[0], _REUSED_FROM: self.base_run_id}
+                identity, state = run.identity(node), ExecutionState.CANCELED
+                run.store.publish(identity, inputs={}, outputs={}, properties=properties, state=state)
             return NodeState.SKIPPED, {}, run.skipped[node.id]
         for record in done:
             run.store.publish(
