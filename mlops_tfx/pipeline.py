@@ -124,6 +124,12 @@ class Pipeline:
         bound.__dict__.update(_root=root, _beam_pipeline_args=flags)
         return bound, {PIPELINE_ROOT: root, **values}
 
+    def at(self, root: str, connection: ConnectionConfig | None = None) -> Pipeline:
+        """Returns the pipeline with another root, and the store there (or another one): for tests."""
+        moved = copy.copy(self)
+        moved.__dict__.update(_root=os.fspath(root), _connection=connection)
+        return moved
+
     @property
     def enable_cache(self) -> bool:
         """Whether results are reused."""

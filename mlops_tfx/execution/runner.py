@@ -28,6 +28,7 @@ from mlops_tfx.execution.partial import plan
 from mlops_tfx.execution.quiet import quiet_libraries
 from mlops_tfx.execution.resume import ResumeCommand, options_to_resume, program_again
 from mlops_tfx.execution.retries import run_attempts
+from mlops_tfx.execution.stand_ins import StandIn, check_stand_ins
 from mlops_tfx.execution.task import Run, recover
 from mlops_tfx.metadata import MetadataStore
 
@@ -74,6 +75,7 @@ class LocalRunner:
         observer: hears about every step; a progress display on standard error by default.
         exit_handler: runs after the pipeline, however that ended, also after Ctrl-C (`mlops_tfx.exit_handler`).
         resume_command: says how to resume after a failure; by default the command line or the Python of this program.
+        stand_ins: functions that run in place of components, by node id: for tests (`mlops_tfx.testing`).
     """
 
     def __init__(
@@ -82,11 +84,13 @@ class LocalRunner:
         observer: Observer | None = None,
         exit_handler: Component | None = None,
         resume_command: ResumeCommand | None = None,
+        stand_ins: Mapping[str, StandIn] | None = None,
     ) -> None:
         self._max_parallel = max_parallel_nodes or os.cpu_count() or 1
         self._observer = observer
         self._exit_handler = exit_handler
         self._resume_command = resume_command
+        self._stand_ins = stand_ins or {}
 
     def set_exit_handler(self, exit_handler: Component) -> None:
         """Sets the component that runs after the pipeline, however that ended (the method of TFX's Vertex runner)."""
@@ -116,6 +120,7 @@ class LocalRunner:
         run_id = _new_run_id()
         pipeline, values = pipeline.with_parameters(parameters or {}, run_id)
         check_before_run(pipeline, values)
+        check_stand_ins(pipeline, self._stand_ins)
         if self._exit_handler is not None:
             check_exit_handler(self._exit_handler, pipeline)
         observer = GuardedObserver(self._observer or _default_observer())
@@ -124,7 +129,7 @@ class LocalRunner:
             for node_id in recover(pipeline, store):
                 observer.logged(node_id, "an earlier run was interrupted here; its unfinished outputs were removed")
             part = plan(pipeline, run_options, store) if run_options else None
-            run = Run(pipeline, run_id, store, observer, parameters=values, partial=part)
+            run = Run(pipeline, run_id, store, observer, parameters=values, partial=part, stand_ins=self._stand_ins)
             observer.run_started(pipeline.pipeline_name, run.run_id, [node.id for node in pipeline])
             _warn_of_changes(run)
             resume_hint = partial(self._resume_hint, run, run_options, parameters or {})

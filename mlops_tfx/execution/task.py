@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from mlops_tfx.artifacts import Artifact
     from mlops_tfx.channel import BaseChannel
     from mlops_tfx.execution.partial import PartialRun
+    from mlops_tfx.execution.stand_ins import StandIn
     from mlops_tfx.metadata import MetadataStore
     from mlops_tfx.node import Node
     from mlops_tfx.pipeline import Pipeline
@@ -61,6 +62,7 @@ class Run:
         before_work: called when a node turns out to need running; a run in which all is cached never calls it.
         stopping: set when the run is interrupted.
         attempts: those that have begun and not ended.
+        stand_ins: what runs in place of components, by node id.
         partial: which nodes run, and what stands for the others; None if all do.
     """
 
@@ -75,6 +77,7 @@ class Run:
     stopping: threading.Event = field(default_factory=threading.Event)
     attempts: set[Attempt] = field(default_factory=set)
     partial: PartialRun | None = None
+    stand_ins: Mapping[str, StandIn] = field(default_factory=dict)
 
     def identity(self, node: Node) -> NodeIdentity:
         """How the store knows a node of this run."""
@@ -131,12 +134,13 @@ def _run(node: Node, run: Run, attempt: Attempt) -> Outcome:
         if not isinstance(node, Component):
             return Outcome(*system_nodes.run_system_node(node, inputs, run.identity(node), run.store))
         bound = node.bind(inputs, {}, None)
-        ingredients = cache.ingredients(bound, inputs)
+        stand_in = run.stand_ins.get(node.id)
+        ingredients = {} if stand_in else cache.ingredients(bound, inputs)
     except SkipSignal as signal:
         return _skip(node, run, str(signal), {})
-    key = cache.cache_key(ingredients)
+    key = None if stand_in else cache.cache_key(ingredients)
     properties = {**_parameters(node), **owner.properties(), INGREDIENTS: json.dumps(ingredients, sort_keys=True)}
-    cached = _find_cached(bound, key, run)
+    cached = _find_cached(bound, key, run) if key else None
     run.observer.step_done(node.id, Step.FINGERPRINT)
     if cached is not None:
         run.store.publish(
@@ -187,6 +191,7 @@ def _staged(node: Component, run: Run, staging: Staging, inputs: Artifacts, ingr
         temp_dir=staging.temp_dir,
         stateful_working_dir=state,
         cache_ingredients=ingredients,
+        stand_in=run.stand_ins.get(node.id),
         beam_pipeline_args=(*run.pipeline.beam_pipeline_args, *node.beam_pipeline_args),
     )
 
@@ -198,10 +203,11 @@ def _execute(node: Component, run: Run, attempt: Attempt, work: Work) -> Outcome
     def log(text: str) -> None:
         run.observer.logged(node.id, text)
 
-    if timeout_sec:
+    if timeout_sec and work.stand_in is None:
         outputs = do_in_process(work, timeout_sec, run.stopping, rows.add, log)
     else:
-        run.before_work()
+        if work.stand_in is None:
+            run.before_work()
         outputs = work.do(rows.add, log)
     run.observer.step_done(node.id, Step.RUN)
     published = attempt.publish(outputs, {"rows": rows.total})
