@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mlops_tfx.artifacts import Artifact
     from mlops_tfx.channel import Channel, union
     from mlops_tfx.component import Component
-    from mlops_tfx.control_flow import Cond
+    from mlops_tfx.control_flow import Cond, ForEach, PipelineInputs
     from mlops_tfx.execution import LocalRunner
     from mlops_tfx.node_options import NodeExecutionOptions, TriggerStrategy
     from mlops_tfx.pipeline import Pipeline
@@ -41,6 +41,7 @@ __all__ = [
     "Channel",
     "Component",
     "Cond",
+    "ForEach",
     "Importer",
     "Input",
     "Inputs",
@@ -53,6 +54,7 @@ __all__ = [
     "Output",
     "Outputs",
     "Pipeline",
+    "PipelineInputs",
     "Resolver",
     "RollingRangeStrategy",
     "RunOptions",
@@ -70,6 +72,7 @@ _HOMES = {
     "Channel": "channel",
     "Component": "component",
     "Cond": "control_flow",
+    "ForEach": "control_flow",
     "Importer": "resolvers",
     "Input": "ports",
     "Inputs": "ports",
@@ -82,6 +85,7 @@ _HOMES = {
     "Output": "ports",
     "Outputs": "ports",
     "Pipeline": "pipeline",
+    "PipelineInputs": "control_flow",
     "Resolver": "resolvers",
     "RollingRangeStrategy": "resolvers",
     "RunOptions": "run_options",

@@ -140,6 +140,10 @@ class Node:
         deciders = [node for scope in self.scopes for node in scope.producers()]
         return list(dict.fromkeys([*producers, *givers, *deciders, *self._upstream]))
 
+    def inner_nodes(self) -> tuple[Node, ...]:
+        """The nodes within, if it is a pipeline."""
+        return ()
+
     def _set_outputs(self, types: Mapping[str, type[Any]]) -> None:
         channels = {key: OutputChannel(type_, self, key) for key, type_ in types.items()}
         self._outputs = OutputMap(type(self).__name__, channels)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import os
-import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from mlops_tfx import filesystem
 from mlops_tfx.channel import BaseChannel
 from mlops_tfx.connection import ConnectionConfig, SqliteConnection
+from mlops_tfx.control_flow import PipelineInputs
 from mlops_tfx.control_flow.run_parameters import checked_values, declared_parameters
+from mlops_tfx.definition import Definitions
 from mlops_tfx.errors import ConfigError, ResolutionError, WiringError, did_you_mean
 from mlops_tfx.node import Node
-from mlops_tfx.node_options import NodeExecutionOptions
 from mlops_tfx.parameters import to_json
 from mlops_tfx.placeholders import (
     PIPELINE_ROOT,
@@ -23,26 +23,35 @@ from mlops_tfx.placeholders import (
     Known,
     Placeholder,
     RuntimeParameter,
+    placeholders_in,
     problems_in_pipeline,
     resolve,
 )
+from mlops_tfx.wiring import in_order, problems_of_nodes, problems_of_outputs
 
 _NAME_LIMIT = 63  # TFX's limit, so that a name fits a Kubernetes label
-_NODE_ID = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9_.\-]*$")
 
 
-class Pipeline:
-    """An immutable graph of nodes.
+class Pipeline(Node):
+    """An immutable graph of nodes. It may itself be a node of another pipeline, to any depth.
+
+    A pipeline within a pipeline runs as a node does: when all it depends on is done, not at all where a condition
+    around it is false, once per element of a loop around it. What it takes from outside is in ``inputs``; what it gives
+    in ``outputs``. Names of nodes may be those of nodes outside. It uses the metadata store of the pipeline around it.
 
     Args:
-        pipeline_name: at most 63 characters; names the pipeline in the metadata store.
+        pipeline_name: at most 63 characters; names the pipeline in the metadata store, and is its id as a node.
         pipeline_root: folder for all outputs; a path, or a uri on an object store (``s3://``, ``gs://``), or a
-            placeholder for it.
+            placeholder for it. Within a pipeline: by default the folder of its name in the root around.
         metadata_connection_config: the metadata store; a sqlite file ``metadata.sqlite`` in the root by default. A root
             on an object store has no default.
         components: the nodes, in any order.
-        enable_cache: reuse results whose inputs, parameters, code and library versions are unchanged.
-        beam_pipeline_args: flags for every node's Beam pipelines.
+        enable_cache: reuse results whose inputs, parameters, code and library versions are unchanged. By default as the
+            pipeline around does; True for one that is within none.
+        beam_pipeline_args: flags for every node's Beam pipelines, after those of the pipeline around.
+        inputs: what it takes from the pipeline around.
+        outputs: what it gives to the pipeline around: channels of its nodes by name. There they are
+            ``pipeline.outputs[name]``.
 
     Raises:
         WiringError: lists everything that is wrong with the definition, all at once.
@@ -54,31 +63,50 @@ class Pipeline:
         pipeline_root: str | os.PathLike[str] | Placeholder = "",
         metadata_connection_config: ConnectionConfig | None = None,
         components: Iterable[Node] = (),
-        enable_cache: bool = True,
+        enable_cache: bool | None = None,
         beam_pipeline_args: Sequence[str | Placeholder] = (),
+        inputs: PipelineInputs | None = None,
+        outputs: Mapping[str, BaseChannel[Any]] | None = None,
     ) -> None:
-        self._name = pipeline_name
+        super().__init__(pipeline_name)
         self._root: Any = pipeline_root if isinstance(pipeline_root, Placeholder) else os.fspath(pipeline_root)
-        self._enable_cache = enable_cache
-        self._beam_pipeline_args: tuple[Any, ...] = tuple(beam_pipeline_args)
+        self.enable_cache = enable_cache is not False
+        self._caches_as_around = enable_cache is None
+        self.beam_pipeline_args = tuple(beam_pipeline_args)
+        self.pipeline_inputs = inputs or PipelineInputs()
+        self.inner_outputs = dict(outputs or {})
+        self._connection = metadata_connection_config
         nodes = tuple(dict.fromkeys(components))
+        self._leave_scopes_around(nodes)
+        is_part = inputs is not None or bool(outputs) or bool(self.scopes)
         problems = [
-            *_name_problems(pipeline_name, self._root),
-            *_place_problems(self._root, metadata_connection_config),
+            *_name_problems(pipeline_name),
+            *([] if is_part else [*_root_problems(self._root), *_place_problems(self._root, self._connection)]),
             *problems_in_pipeline("pipeline_root", self._root),
-            *problems_in_pipeline("beam_pipeline_args", self._beam_pipeline_args),
-            *_problems(nodes),
+            *problems_in_pipeline("beam_pipeline_args", self.beam_pipeline_args),
+            *problems_of_nodes(nodes, self.pipeline_inputs),
+            *problems_of_outputs(self.inner_outputs, nodes),
         ]
         if problems:
             raise WiringError(problems)
-        self._nodes = tuple(_in_order(nodes))
-        self._connection = metadata_connection_config
-        self._parameters = declared_parameters([self._root, self._beam_pipeline_args], self._nodes)
+        self._nodes = tuple(in_order(nodes))
+        self._parameters = declared_parameters([self._root, self.beam_pipeline_args], self._nodes)
+        optional = {key: channel.as_optional() for key, channel in self.pipeline_inputs.raw_optional_inputs.items()}
+        self._inputs = {**self.pipeline_inputs.raw_inputs, **optional}
+        self._set_outputs({key: channel.type for key, channel in self.inner_outputs.items()})
+
+    def _leave_scopes_around(self, nodes: Iterable[Node]) -> None:
+        # A block around the whole pipeline decides about it as one node, and not about each node within it.
+        for node in nodes:
+            if isinstance(node, Node):
+                pairs = zip(node.scopes, self.scopes, strict=False)
+                shared = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] is pair[1], pairs))
+                node.scopes = node.scopes[shared:]
 
     @property
     def pipeline_name(self) -> str:
         """The name."""
-        return self._name
+        return self.id
 
     @property
     def pipeline_root(self) -> str:
@@ -110,35 +138,74 @@ class Pipeline:
             WiringError: lists unknown names, wrong types, and parameters that have neither a value nor a default.
         """
         values = {**checked_values(self._parameters, given), PIPELINE_RUN_ID: run_id}
-        invocation = {"pipeline_run_id": run_id, "pipeline_info": {"id": self._name}}
-        known = Known(parameters=values, invocation=invocation)
-        try:
-            root = resolve(self._root, known)
-            flags = tuple(str(flag) for flag in resolve(self._beam_pipeline_args, known))
-        except ResolutionError as error:
-            raise WiringError([f"the settings of pipeline {self._name!r}: {error}"]) from error
-        problems = [*_name_problems(self._name, root), *_place_problems(root, self._connection)]
+        invocation = {"pipeline_run_id": run_id, "pipeline_info": {"id": self.id}}
+        root, flags = self._settled(Known(parameters=values, invocation=invocation))
+        part = self._why_only_a_part()
+        problems = [*_root_problems(root), *_place_problems(root, self._connection), *([part] if part else [])]
         if problems:
             raise WiringError(problems)
+        return self._with(_root=root, beam_pipeline_args=flags), {PIPELINE_ROOT: root, **values}
+
+    def within(self, around: Pipeline, known: Known) -> Pipeline:
+        """Returns the pipeline as a part of another one, whose settings are settled, with all its own settled as well.
+
+        Args:
+            around: the other pipeline.
+            known: what placeholders may ask for.
+
+        Raises:
+            WiringError: a placeholder in the settings cannot be resolved.
+        """
+        root, flags = self._settled(known)
+        return self._with(
+            _root=root or filesystem.join(filesystem.absolute(around.pipeline_root), self.id),
+            beam_pipeline_args=(*around.beam_pipeline_args, *flags),
+            enable_cache=around.enable_cache if self._caches_as_around else self.enable_cache,
+        )
+
+    def _settled(self, known: Known) -> tuple[Any, tuple[str, ...]]:
+        """Root and Beam flags with values in place of placeholders."""
+        try:
+            flags = tuple(str(flag) for flag in resolve(self.beam_pipeline_args, known))
+            return resolve(self._root, known), flags
+        except ResolutionError as error:
+            raise WiringError([f"the settings of pipeline {self.id!r}: {error}"]) from error
+
+    def _with(self, **settings: Any) -> Pipeline:
         bound = copy.copy(self)
-        bound.__dict__.update(_root=root, _beam_pipeline_args=flags)
-        return bound, {PIPELINE_ROOT: root, **values}
+        bound.__dict__.update(settings)
+        return bound
 
     def at(self, root: str, connection: ConnectionConfig | None = None) -> Pipeline:
         """Returns the pipeline with another root, and the store there (or another one): for tests."""
-        moved = copy.copy(self)
-        moved.__dict__.update(_root=os.fspath(root), _connection=connection)
-        return moved
+        return self._with(_root=os.fspath(root), _connection=connection)
 
-    @property
-    def enable_cache(self) -> bool:
-        """Whether results are reused."""
-        return self._enable_cache
+    def _why_only_a_part(self) -> str:
+        if self._inputs:
+            return (
+                f"pipeline {self.id!r} takes inputs ({', '.join(self._inputs)}): it runs only within another pipeline"
+            )
+        if self.scopes:
+            return f"pipeline {self.id!r} was made in the block of {self.scopes[-1]!r}: it runs only within another one"
+        return ""
 
-    @property
-    def beam_pipeline_args(self) -> tuple[str, ...]:
-        """Flags for every node's Beam pipelines."""
-        return self._beam_pipeline_args
+    def with_id(self, id: str) -> NoReturn:
+        """Raises ConfigError: the id of a pipeline is its name."""
+        raise ConfigError(f"expected pipeline_name={id!r} where the pipeline {self.id!r} is made, received with_id")
+
+    def with_cache(self, enable_cache: bool) -> Pipeline:
+        """Switches the cache on or off for the nodes within, and returns the pipeline."""
+        self._caches_as_around = False
+        return super().with_cache(enable_cache)
+
+    def placeholders(self) -> Iterator[Placeholder]:
+        """The placeholders in its settings, and the runtime parameters of all nodes within."""
+        yield from placeholders_in([self._root, self.beam_pipeline_args])
+        yield from self._parameters.values()
+
+    def inner_nodes(self) -> tuple[Node, ...]:
+        """The nodes within."""
+        return self._nodes
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -161,7 +228,10 @@ class Pipeline:
             if node.id == node_id:
                 return node
         known = [node.id for node in self._nodes]
-        raise KeyError(f"pipeline {self._name!r} has no node {node_id!r}{did_you_mean(node_id, known)}")
+        raise KeyError(f"pipeline {self.id!r} has no node {node_id!r}{did_you_mean(node_id, known)}")
+
+    def __bool__(self) -> bool:
+        return True
 
     def downstream_of(self, node_id: str) -> list[str]:
         """Ids of all nodes that depend on a node, directly or not, in order."""
@@ -173,27 +243,40 @@ class Pipeline:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the definition as plain data, the same for the same pipeline: for display and for export."""
+        definitions = Definitions(self._nodes)
+        outputs = {key: definitions.of_sources(channel) for key, channel in self.inner_outputs.items()}
         return {
-            "pipeline_name": self._name,
+            "pipeline_name": self.id,
             "pipeline_root": to_json(self._root),
-            "enable_cache": self._enable_cache,
-            "beam_pipeline_args": to_json(self._beam_pipeline_args),
-            "nodes": [_node_to_dict(node) for node in self._nodes],
+            "enable_cache": self.enable_cache,
+            "beam_pipeline_args": to_json(self.beam_pipeline_args),
+            "nodes": [_with_parts(definitions.of_node(node), node) for node in self._nodes],
+            **({"outputs": outputs} if outputs else {}),
         }
 
     def __repr__(self) -> str:
-        return f"Pipeline({self._name!r}, nodes={[node.id for node in self._nodes]})"
+        return f"Pipeline({self.id!r}, nodes={[node.id for node in self._nodes]})"
 
 
-def _name_problems(name: str, root: Any) -> Iterator[str]:
+def _with_parts(definition: dict[str, Any], node: Node) -> dict[str, Any]:
+    return {**definition, "pipeline": node.to_dict()} if isinstance(node, Pipeline) else definition
+
+
+def _name_problems(name: str) -> Iterator[str]:
     if not name:
         yield "pipeline_name is empty"
     elif len(name) > _NAME_LIMIT:
         yield f"pipeline_name: expected at most {_NAME_LIMIT} characters, received {len(name)}: {name!r}"
+
+
+def _root_problems(root: Any) -> Iterator[str]:
     if not isinstance(root, str | Placeholder):
         yield f"pipeline_root: expected a path, received {root!r}"
     elif isinstance(root, str) and not root:
-        yield "pipeline_root is empty; give the folder for all outputs"
+        yield (
+            "pipeline_root is empty; give the folder for all outputs (a pipeline within a pipeline needs none: give it "
+            "inputs=PipelineInputs(...))"
+        )
 
 
 def _place_problems(root: Any, connection: ConnectionConfig | None) -> Iterator[str]:
@@ -210,103 +293,3 @@ def _place_problems(root: Any, connection: ConnectionConfig | None) -> Iterator[
             f"pipeline_root={root!r}; SQLite cannot live on an object store: pass "
             "sqlite_metadata_connection_config('a local file')"
         )
-
-
-def _problems(nodes: Sequence[Node]) -> list[str]:
-    problems: list[str] = []
-    for node in nodes:
-        if isinstance(node, Node):
-            problems.extend(f"{node.id} ({node.made_at}): {problem}" for problem in node.problems)
-        else:
-            problems.append(f"components: expected nodes, received {node!r}")
-    real = [node for node in nodes if isinstance(node, Node)]
-    found = (_id_problems, _stranger_problems, _cycle_problems, _option_problems)
-    return [*problems, *(problem for check in found for problem in check(real))]
-
-
-def _id_problems(nodes: Sequence[Node]) -> Iterator[str]:
-    for node_id, count in Counter(node.id for node in nodes).items():
-        if count > 1:
-            places = ", ".join(node.made_at for node in nodes if node.id == node_id)
-            yield f"{count} nodes are named {node_id!r} ({places}); name all but one with .with_id('...')"
-        if not _NODE_ID.match(node_id):
-            yield f"node id {node_id!r}: expected letters, digits, '_', '-' and '.'"
-
-
-def _stranger_problems(nodes: Sequence[Node]) -> Iterator[str]:
-    members = set(nodes)
-    for node in nodes:
-        for upstream in node.upstream_nodes():
-            if upstream not in members:
-                yield f"{node.id} ({node.made_at}): depends on {upstream.id!r}, which is not among the components"
-
-
-def _cycle_problems(nodes: Sequence[Node]) -> Iterator[str]:
-    left = set(nodes) - set(_in_order(nodes))
-    if not left:
-        return
-    node = next(node for node in nodes if node in left)
-    path: list[Node] = []
-    while node not in path:
-        path.append(node)
-        node = next(upstream for upstream in node.upstream_nodes() if upstream in left)
-    cycle = [*path[path.index(node) :], node]
-    yield "cycle: " + " -> ".join(member.id for member in reversed(cycle))
-
-
-def _option_problems(nodes: Sequence[Node]) -> Iterator[str]:
-    ids = [node.id for node in nodes]
-    for node in nodes:
-        options, where = node.node_execution_options, f"{node.id} ({node.made_at}): node_execution_options"
-        if not isinstance(options, NodeExecutionOptions):
-            yield f"{where}: expected NodeExecutionOptions, received {options!r}"
-            continue
-        yield from (f"{where}: {problem}" for problem in options.problems())
-        if options.execution_timeout_sec and not node.TAKES_TIMEOUT:
-            yield (
-                f"{where}: execution_timeout_sec: expected it on components, received it on a {type(node).__name__}, "
-                "which runs no code that could hang; the metadata store has time limits of its own"
-            )
-        start, others = options.lifetime_start, [other for other in ids if other != node.id]
-        if isinstance(start, str) and start not in others:
-            yield f"{where}: lifetime_start: no other node {start!r}{did_you_mean(start, others)}"
-
-
-def _in_order(nodes: Sequence[Node]) -> list[Node]:
-    """Each node after all that it depends on; nodes of a cycle, and what hangs on them, are left out."""
-    members = set(nodes)
-    waiting = {node: [up for up in node.upstream_nodes() if up in members] for node in nodes}
-    ordered: list[Node] = []
-    placed: set[Node] = set()
-    while True:
-        ready = next((n for n in nodes if n not in placed and all(up in placed for up in waiting[n])), None)
-        if ready is None:
-            return ordered
-        ordered.append(ready)
-        placed.add(ready)
-
-
-def _node_to_dict(node: Node) -> dict[str, Any]:
-    inputs = {
-        key: [_source_to_dict(source, channel) for source in channel.sources()] for key, channel in node.inputs.items()
-    }
-    from_inputs = {producer for channel in node.inputs.values() for producer in channel.producers()}
-    return {
-        "id": node.id,
-        "type": node.type_name,
-        "inputs": inputs,
-        "outputs": {key: channel.type_name for key, channel in node.outputs.items()},
-        "parameters": {key: to_json(value) for key, value in node.exec_properties.items()},
-        "after": [upstream.id for upstream in node.upstream_nodes() if upstream not in from_inputs],
-        "beam_pipeline_args": [to_json(flag) for flag in node.beam_pipeline_args],
-        **({"scopes": [repr(scope) for scope in node.scopes]} if node.scopes else {}),
-    }
-
-
-def _source_to_dict(source: BaseChannel[Any], channel: BaseChannel[Any]) -> dict[str, Any]:
-    found = source.to_dict()
-    if channel.is_optional:
-        found["optional"] = True
-    if channel.input_trigger is not None:
-        found["trigger_by_property"] = list(channel.input_trigger)
-    return found

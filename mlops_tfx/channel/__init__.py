@@ -10,6 +10,7 @@ from mlops_tfx.channel.queries import (
     external_pipeline_artifact_query,
 )
 from mlops_tfx.channel.resolved import Invocation, ResolvedChannel, ResolvedElements, is_dict_of_channels
+from mlops_tfx.channel.within import LoopVarChannel, PipelineInputChannel
 
 __all__ = [
     "ArtifactSource",
@@ -18,9 +19,11 @@ __all__ = [
     "Element",
     "ExternalPipelineChannel",
     "Invocation",
+    "LoopVarChannel",
     "Loopable",
     "OutputChannel",
     "OutputMap",
+    "PipelineInputChannel",
     "ResolvedChannel",
     "ResolvedElements",
     "UnionChannel",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from mlops_tfx.node import Node
+    from mlops_tfx.scope import Scope
 
 A = TypeVar("A", bound=Artifact)
 
@@ -35,6 +36,14 @@ class ArtifactSource(Protocol):
         output_key: str | None = None,
     ) -> Sequence[Artifact]:
         """The LIVE artifacts of a type that a pipeline (this one for None) put out in any run, newest first."""
+        ...
+
+    def element(self, loop: Scope, key: str) -> Sequence[Artifact]:
+        """What a loop is at, under one of the names in its elements; nothing outside of its block."""
+        ...
+
+    def pipeline_input(self, key: str) -> Sequence[Artifact]:
+        """An input of the pipeline, where it is one within a pipeline."""
         ...
 
     @property

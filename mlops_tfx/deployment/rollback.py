@@ -158,9 +158,7 @@ class Allowance:
         return f"{self.destination}: the model of version {self.version} may be pushed again"
 
 
-def allow_again(
-    store: MetadataStore, pipeline_name: str, version: int, *, destination: str | None = None
-) -> Allowance:
+def allow_again(store: MetadataStore, pipeline_name: str, version: int, *, destination: str | None = None) -> Allowance:
     """Lets the model of a version be pushed again, which a rollback had held back.
 
     Args:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mlops_tfx.artifacts import Artifact
     from mlops_tfx.execution.observer import NodeReport
     from mlops_tfx.execution.resolve import Artifacts
-    from mlops_tfx.execution.task import Run
+    from mlops_tfx.execution.run import Run
     from mlops_tfx.node import Node
     from mlops_tfx.ports import OutputArtifacts
 

@@ -7,16 +7,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlops_tfx.artifacts import Artifact
-from mlops_tfx.channel import BaseChannel
+from mlops_tfx.channel import BaseChannel, PipelineInputChannel
 from mlops_tfx.component import Component
 from mlops_tfx.control_flow import Cond
 from mlops_tfx.errors import ConfigError, ResolutionError, SkipSignal, WiringError
 from mlops_tfx.placeholders import Known, NodeArtifacts, Predicate, known_at_start, resolve
 
 if TYPE_CHECKING:
-    from mlops_tfx.execution.task import Run
+    from mlops_tfx.execution.run import Run
     from mlops_tfx.node import Node
     from mlops_tfx.pipeline import Pipeline
+    from mlops_tfx.scope import Scope
 
 SKIPPED = "skipped_because"
 """The custom property of an execution that says why its node was skipped."""
@@ -35,13 +36,15 @@ def check_before_run(pipeline: Pipeline, parameters: Mapping[str, Any]) -> None:
     Raises:
         WiringError: lists everything that is wrong with them.
     """
-    problems = [
-        f"{node.id} ({node.made_at}): {problem}"
-        for node in pipeline
-        for problem in _early_problems(node, Known(parameters=parameters))
-    ]
+    problems = list(_problems_of(pipeline, Known(parameters=parameters)))
     if problems:
         raise WiringError(problems)
+
+
+def _problems_of(nodes: Iterable[Node], known: Known) -> Iterator[str]:
+    for node in nodes:
+        yield from (f"{node.id} ({node.made_at}): {problem}" for problem in _early_problems(node, known))
+        yield from _problems_of(node.inner_nodes(), known)
 
 
 def _early_problems(node: Node, known: Known) -> Iterator[str]:
@@ -69,30 +72,43 @@ def known_to(node: Node, inputs: Artifacts, run: Run) -> Known:
         parameters=run.parameters,
         invocation={
             "pipeline_run_id": run.run_id,
-            "top_level_pipeline_run_id": run.run_id,
+            "top_level_pipeline_run_id": run.within[0].run_id if run.within else run.run_id,
             "pipeline_info": {"id": run.pipeline.pipeline_name},
             "pipeline_node": {"node_info": {"id": node.id, "type": {"name": node.type_name}}},
         },
     )
 
 
-def unmet_condition(node: Node, run: Run) -> str | None:
-    """Returns the condition that keeps a node from running, the outermost first; None if all hold.
+def closed_by(node: Node, scopes: Sequence[Scope], run: Run) -> str | None:
+    """Returns which of the blocks around a node keeps it from running: a condition, or a loop that has no elements.
+
+    Args:
+        node: the node.
+        scopes: the blocks to look at, the outermost first.
+        run: as seen from the node.
 
     Raises:
-        ResolutionError: a condition cannot be decided.
+        ResolutionError: a condition cannot be decided, or the elements of a loop cannot be had.
     """
-    for predicate in [scope.predicate for scope in node.scopes if isinstance(scope, Cond)]:
-        skipped = _skipped(predicate.channels(), run)
-        if skipped:
-            return f"its condition {predicate!r} needs {skipped}"
-        # Inputs are looked for only if the condition asks: what is skipped need not have any.
-        asks_inputs = any(isinstance(part, NodeArtifacts) for part in predicate.traverse())
-        inputs = inputs_of(node, run) if asks_inputs else {}
-        known = known_to(node, inputs, run)
-        if not predicate.resolve(known):
-            return _falsehood(predicate, known)
+    for scope in scopes:
+        reason = _unmet(scope, node, run) if isinstance(scope, Cond) else run.closed.get(scope)
+        if isinstance(reason, Exception):
+            raise reason
+        if reason is not None:
+            return reason
     return None
+
+
+def _unmet(scope: Cond, node: Node, run: Run) -> str | None:
+    predicate = scope.predicate
+    skipped = _skipped(predicate.channels(), run)
+    if skipped:
+        return f"its condition {predicate!r} needs {skipped}"
+    # Inputs are looked for only if the condition asks: what is skipped need not have any.
+    asks_inputs = any(isinstance(part, NodeArtifacts) for part in predicate.traverse())
+    inputs = inputs_of(node, run) if asks_inputs else {}
+    known = known_to(node, inputs, run)
+    return None if predicate.resolve(known) else _falsehood(predicate, known)
 
 
 def _falsehood(predicate: Predicate, known: Known) -> str:
@@ -123,7 +139,7 @@ def missing(node: Node, inputs: Artifacts, run: Run) -> str | None:
     }
     if isinstance(node, Component):
         lost = {key: skipped for key, skipped in lost.items() if not node.INPUTS[key].optional}
-    elif any(inputs.values()):
+    elif not node.inner_nodes() and any(inputs.values()):
         # A resolver chooses among what there is.
         return None
     return next((f"its input {key!r} needs {skipped}" for key, skipped in lost.items()), None)
@@ -132,6 +148,9 @@ def missing(node: Node, inputs: Artifacts, run: Run) -> str | None:
 def _skipped(channels: Iterable[BaseChannel[Any]], run: Run) -> str:
     """The first producer that was skipped (or may fail, and did), for channels without any artifact."""
     for channel in channels:
+        given = [source for source in channel.sources() if isinstance(source, PipelineInputChannel)]
+        if given and not _there(channel, run):
+            return f"{given[0]!r}, for which nothing came"
         producers = [node.id for node in channel.producers() if node.id in run.skipped]
         if producers and not _there(channel, run):
             how = "failed" if run.skipped[producers[0]] == OPTIONAL_FAILURE else "was skipped"

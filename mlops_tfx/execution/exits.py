@@ -14,7 +14,7 @@ from mlops_tfx.execution.task import run_node
 from mlops_tfx.exit_handler import FinalStatusStr
 
 if TYPE_CHECKING:
-    from mlops_tfx.execution.task import Run
+    from mlops_tfx.execution.run import Run
     from mlops_tfx.pipeline import Pipeline
 
 _GRPC_UNKNOWN, _GRPC_CANCELLED = 2, 1

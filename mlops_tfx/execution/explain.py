@@ -39,7 +39,7 @@ class Explanation:
     """Why a node ran or was reused.
 
     Attributes:
-        node_id: the node.
+        node_id: the node; ``Trainer[0]`` in a loop, ``training.Trainer`` in a pipeline within.
         run_id: its latest run.
         state: how its execution ended there: COMPLETE, CACHED, SKIPPED or FAILED.
         summary: one sentence.
@@ -70,32 +70,38 @@ def explain(store: MetadataStore, pipeline_name: str, node_id: str) -> Explanati
     """
     records = store.executions(pipeline_name=pipeline_name, node_id=node_id)
     if not records:
-        known = {record.node_id for record in store.executions(pipeline_name=pipeline_name)}
+        everything = store.executions(pipeline_name=pipeline_name)
+        records = [record for record in everything if record.label == node_id]
+        known = {record.label for record in everything}
+    if not records:
         raise MetadataError(f"pipeline {pipeline_name!r} has no execution of {node_id!r}{did_you_mean(node_id, known)}")
     records.sort(key=lambda record: record.id, reverse=True)
-    latest, earlier = records[0], [r for r in records[1:] if r.state.name in ("COMPLETE", "CACHED")]
+    latest = records[0]
+    # Of a node in a loop, the same element.
+    same = [record for record in records[1:] if record.label == latest.label]
+    earlier = [record for record in same if record.state.name in ("COMPLETE", "CACHED")]
     return _explain(latest, next((r for r in earlier if ingredients_of(r)), None), store)
 
 
 def _explain(latest: ExecutionRecord, before: ExecutionRecord | None, store: MetadataStore) -> Explanation:
     state = latest.state.name
     if SKIPPED in latest.properties:
-        return Explanation(latest.node_id, latest.run_id, "SKIPPED", f"skipped: {latest.properties[SKIPPED]}")
+        return Explanation(latest.label, latest.run_id, "SKIPPED", f"skipped: {latest.properties[SKIPPED]}")
     if state == "CACHED":
         summary = "reused: inputs, parameters, code and library versions are the same as before"
-        return Explanation(latest.node_id, latest.run_id, state, summary, (), before.run_id if before else "")
+        return Explanation(latest.label, latest.run_id, state, summary, (), before.run_id if before else "")
     now = ingredients_of(latest)
     if not now:
-        return Explanation(latest.node_id, latest.run_id, state, "no cache ingredients are kept for this node")
+        return Explanation(latest.label, latest.run_id, state, "no cache ingredients are kept for this node")
     if before is None:
-        return Explanation(latest.node_id, latest.run_id, state, "ran: there is no earlier result to reuse")
+        return Explanation(latest.label, latest.run_id, state, "ran: there is no earlier result to reuse")
     changes = tuple(Change(*change) for change in differences(ingredients_of(before), now))
     if not changes:
         summary = "ran although nothing changed: the cache was off, or the earlier result is gone or no longer valid"
     else:
         summary = f"ran because {len(changes)} ingredient{'s' * (len(changes) > 1)} of its cache key changed"
     upstream = tuple(dict.fromkeys(_producers(latest, changes, store)))
-    return Explanation(latest.node_id, latest.run_id, state, summary, changes, before.run_id, upstream)
+    return Explanation(latest.label, latest.run_id, state, summary, changes, before.run_id, upstream)
 
 
 def ingredients_of(record: ExecutionRecord) -> Mapping[str, str]:
@@ -113,7 +119,7 @@ def _producers(latest: ExecutionRecord, changes: tuple[Change, ...], store: Meta
     for record in store.executions(pipeline_name=latest.pipeline_name, run_id=latest.run_id):
         made = {artifact.id for artifacts in record.outputs.values() for artifact in artifacts}
         if made & wanted:
-            found.append(record.node_id)
+            found.append(record.label)
     return found
 
 

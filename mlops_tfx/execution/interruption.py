@@ -21,7 +21,7 @@ from mlops_tfx.execution.observer import NodeReport, NodeState
 if TYPE_CHECKING:
     from types import FrameType
 
-    from mlops_tfx.execution.task import Run
+    from mlops_tfx.execution.run import Run
 
 GRACE_SECONDS = 5.0
 """How long nodes are waited for."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 
 class NodeState(enum.Enum):
@@ -70,3 +71,29 @@ class Observer:
 
     def run_ended(self) -> None:
         """Called once, after the last node, however the run ended."""
+
+
+def labelled(observer: Observer, label: Callable[[str], str]) -> Observer:
+    """Returns an observer that tells another one about nodes, by the names that ``label`` gives them."""
+    return _Labelled(observer.told if isinstance(observer, _Labelled) else observer, label)
+
+
+class _Labelled(Observer):
+    def __init__(self, told: Observer, label: Callable[[str], str]) -> None:
+        self.told = told
+        self._label = label
+
+    def node_started(self, node_id: str) -> None:
+        self.told.node_started(self._label(node_id))
+
+    def step_done(self, node_id: str, step: Step) -> None:
+        self.told.step_done(self._label(node_id), step)
+
+    def rows_reported(self, node_id: str, rows: int) -> None:
+        self.told.rows_reported(self._label(node_id), rows)
+
+    def logged(self, node_id: str, text: str) -> None:
+        self.told.logged(self._label(node_id), text)
+
+    def node_ended(self, report: NodeReport) -> None:
+        self.told.node_ended(replace(report, node_id=self._label(report.node_id)))

@@ -8,28 +8,28 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mlops_tfx import filesystem
 from mlops_tfx.artifacts import Artifact, ArtifactState
 from mlops_tfx.channel import BaseChannel, OutputChannel
 from mlops_tfx.component import Component
-from mlops_tfx.control_flow import Cond
+from mlops_tfx.control_flow import Cond, ForEach
 from mlops_tfx.errors import ResolutionError, WiringError, did_you_mean
 from mlops_tfx.execution import cache
 from mlops_tfx.execution.dynamic import SKIPPED
 from mlops_tfx.execution.explain import ingredients_of
 from mlops_tfx.execution.observer import NodeState
-from mlops_tfx.metadata import ExecutionRecord, ExecutionState
+from mlops_tfx.metadata import LOOP_INDEX, ExecutionRecord, ExecutionState, run_id_of_part
+from mlops_tfx.pipeline import Pipeline
 from mlops_tfx.resolvers import Resolver
+from mlops_tfx.run_options import RunOptions
 
 if TYPE_CHECKING:
-    from mlops_tfx.execution.task import Run
+    from mlops_tfx.execution.run import Run
     from mlops_tfx.metadata import MetadataStore
     from mlops_tfx.node import Node
-    from mlops_tfx.pipeline import Pipeline
-    from mlops_tfx.run_options import RunOptions
 
 OUTSIDE = "it is outside of this partial run"
 """Why a node gave nothing that neither runs nor has a result to reuse."""
@@ -46,18 +46,22 @@ class PartialRun:
         to_run: ids of the nodes that run.
         base_run_id: the run that gives the rest; "" if nothing is needed and there is none.
         reused: its executions of nodes that do not run, by node id.
+        parts: which nodes run in the pipelines within the pipeline of which only a part runs, by their id.
     """
 
     to_run: frozenset[str]
     base_run_id: str
     reused: Mapping[str, Sequence[ExecutionRecord]]
+    parts: Mapping[str, PartialRun] = field(default_factory=dict)
 
     def outcome(self, node: Node, run: Run) -> tuple[NodeState, Mapping[str, list[Artifact]], str] | None:
         """State, outputs and message of a node that does not run, which is put into the store; None if it runs."""
         if node.id in self.to_run:
             return None
         records = self.reused.get(node.id, ())
-        done = [record for record in records if record.state in _DONE]
+        # Of a node in a loop, those of the same element.
+        records = [record for record in records if _index(record) == run.index]
+        done = [record for record in _last(records) if record.state in _DONE]
         if not done:
             reasons = [str(record.properties[SKIPPED]) for record in records if SKIPPED in record.properties]
             run.skipped[node.id] = reasons[0] if reasons else OUTSIDE
@@ -74,7 +78,7 @@ class PartialRun:
                 outputs=record.outputs,
                 properties={**record.properties, _REUSED_FROM: self.base_run_id},
                 state=ExecutionState.CACHED,
-                internal_output=isinstance(node, Resolver),
+                internal_output=isinstance(node, Resolver | Pipeline),
             )
         return NodeState.CACHED, _merged(done), ""
 
@@ -95,6 +99,7 @@ def plan(pipeline: Pipeline, options: RunOptions, store: MetadataStore) -> Parti
         WiringError: ids that the pipeline does not have, or nothing lies between from_nodes and to_nodes.
         ResolutionError: there is no such base run, or it lacks what the nodes need; lists all that is missing.
     """
+    options, inner = _without_parts(pipeline, options)
     to_run = _between(pipeline, options)
     downstream = {node_id for first in to_run for node_id in pipeline.downstream_of(first)}
     reusable = [node.id for node in pipeline if node.id not in to_run | downstream]
@@ -109,17 +114,54 @@ def plan(pipeline: Pipeline, options: RunOptions, store: MetadataStore) -> Parti
         problems = list(_missing(pipeline, to_run, records))
         if not problems:
             reused = {node_id: records[node_id] for node_id in reusable if _is_there(records.get(node_id, ()))}
-            return PartialRun(to_run, run_id, reused)
+            return PartialRun(to_run, run_id, reused, _plans_of_parts(pipeline, inner, run_id, store))
         found = found or [f"run {run_id}: {problem}" for problem in problems]
     needed = _missing(pipeline, to_run, {})
     problems = found or [f"there is no earlier run: {problem}" for problem in needed]
     if not problems:
-        return PartialRun(to_run, "", {})
+        return PartialRun(to_run, "", {}, _plans_of_parts(pipeline, inner, None, store))
     raise ResolutionError(
         "a partial run takes what its nodes need from an earlier run, which lacks it:\n"
         + "\n".join(f"  - {problem}" for problem in problems)
         + "\nbegin with an earlier node, or name another run"
     )
+
+
+def _without_parts(pipeline: Pipeline, options: RunOptions) -> tuple[RunOptions, dict[str, dict[str, list[str]]]]:
+    """Options with ``training`` in place of ``training.Trainer``, and what is named in each pipeline within."""
+    inner: dict[str, dict[str, list[str]]] = {}
+    outer: dict[str, list[str]] = {"from_nodes": [], "to_nodes": []}
+    for end, given in (("from_nodes", options.from_nodes), ("to_nodes", options.to_nodes)):
+        for name in given or ():
+            part = _part_of(pipeline, name)
+            outer[end].append(part.id if part else name)
+            if part is not None:
+                inner.setdefault(part.id, {}).setdefault(end, []).append(name.removeprefix(f"{part.id}."))
+    first, last = (list(dict.fromkeys(names)) or None for names in outer.values())
+    return RunOptions(first, last, options.base_pipeline_run_id), inner
+
+
+def _part_of(pipeline: Pipeline, name: str) -> Pipeline | None:
+    """The pipeline within that a name such as ``training.Trainer`` leads into."""
+    if any(node.id == name for node in pipeline):
+        return None
+    found = [node for node in pipeline if isinstance(node, Pipeline) and name.startswith(f"{node.id}.")]
+    looped = [node.id for node in found if any(isinstance(scope, ForEach) for scope in node.scopes)]
+    if looped:
+        raise WiringError([f"{name!r}: {looped[0]!r} is in a loop and has no single {name!r}; name {looped[0]!r}"])
+    return max(found, key=lambda node: len(node.id), default=None)
+
+
+def _plans_of_parts(
+    pipeline: Pipeline, inner: Mapping[str, Mapping[str, list[str]]], base_run_id: str | None, store: MetadataStore
+) -> dict[str, PartialRun]:
+    plans = {}
+    for name, ends in inner.items():
+        part = pipeline[name]
+        if isinstance(part, Pipeline):
+            base = run_id_of_part(name, base_run_id) if base_run_id else None
+            plans[name] = plan(part, RunOptions(ends.get("from_nodes"), ends.get("to_nodes"), base), store)
+    return plans
 
 
 def _between(pipeline: Pipeline, options: RunOptions) -> frozenset[str]:
@@ -144,7 +186,8 @@ def _between(pipeline: Pipeline, options: RunOptions) -> frozenset[str]:
 def _records(store: MetadataStore, pipeline_name: str, run_id: str) -> dict[str, list[ExecutionRecord]]:
     found: dict[str, list[ExecutionRecord]] = defaultdict(list)
     for record in store.executions(pipeline_name=pipeline_name, run_id=run_id):
-        found[record.node_id].append(record)
+        if record.run_id == run_id:  # else it is of a pipeline within
+            found[record.node_id].append(record)
     return found
 
 
@@ -169,6 +212,8 @@ def _needs(node: Node) -> Iterator[OutputChannel[Any]]:
         channels = [channel for key, channel in node.inputs.items() if not node.INPUTS[key].optional]
     conditions = [scope.predicate for scope in node.scopes if isinstance(scope, Cond)]
     asked = [channel for asked in [*node.placeholders(), *conditions] for channel in asked.channels()]
+    loops = [scope.loopable for scope in node.scopes if isinstance(scope, ForEach)]
+    asked.extend(loop for loop in loops if isinstance(loop, BaseChannel))
     for channel in (*channels, *asked):
         yield from () if channel.is_optional else _outputs_in(channel)
 
@@ -181,9 +226,11 @@ def _problem(source: OutputChannel[Any], records: Sequence[ExecutionRecord]) -> 
     producer = source.producer.id
     if any(SKIPPED in record.properties for record in records):
         return ""  # the node decides, as in the base run, whether it can do without
-    done = [record for record in records if record.state in _DONE]
-    if not done:
-        return f"{producer} ended as {records[-1].state.name} there" if records else f"{producer} did not run there"
+    last = _last(records)
+    done = [record for record in last if record.state in _DONE]
+    if len(done) < len(last) or not records:
+        failed = next((record for record in last if record.state not in _DONE), None)
+        return f"{failed.label} ended as {failed.state.name} there" if failed else f"{producer} did not run there"
     artifacts = _merged(done).get(source.output_key, [])
     gone = [artifact.uri for artifact in artifacts if not _is_live(artifact)]
     if gone:
@@ -198,6 +245,17 @@ def _is_there(records: Sequence[ExecutionRecord]) -> bool:
 
 def _is_live(artifact: Artifact) -> bool:
     return artifact.state is ArtifactState.LIVE and filesystem.exists(artifact.uri)
+
+
+def _last(records: Sequence[ExecutionRecord]) -> list[ExecutionRecord]:
+    """The last attempt of a node; in a loop, that of every element in order."""
+    by_index = {_index(record): record for record in sorted(records, key=lambda record: record.id)}
+    return [by_index[index] for index in sorted(by_index)]
+
+
+def _index(record: ExecutionRecord) -> tuple[int, ...]:
+    found = record.properties.get(LOOP_INDEX, ())
+    return tuple(found) if isinstance(found, list | tuple) else ()
 
 
 def _merged(records: Sequence[ExecutionRecord]) -> dict[str, list[Artifact]]:

@@ -40,7 +40,7 @@ def _report(record: ExecutionRecord) -> NodeReport:
     rows = record.properties.get("rows", 0)
     reason = record.properties.get(SKIPPED)
     return NodeReport(
-        node_id=record.node_id,
+        node_id=record.label,
         state=NodeState.SKIPPED if reason else _STATES.get(record.state.name, NodeState.WAITING),
         rows=int(rows) if isinstance(rows, int) else 0,
         seconds=(record.updated - record.created).total_seconds(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mlops_tfx.artifacts import Artifact
@@ -14,6 +14,7 @@ from mlops_tfx.resolvers import Resolver
 
 if TYPE_CHECKING:
     from mlops_tfx.metadata import MetadataStore
+    from mlops_tfx.scope import Scope
 
 Artifacts = Mapping[str, Sequence[Artifact]]
 
@@ -26,15 +27,27 @@ class RunArtifacts:
         produced_by: outputs of the nodes that ran before, by node id.
         history: the metadata store.
         pipeline_name: the pipeline that runs.
+        elements: what the loops around are at.
+        given: inputs of the pipeline, where it is one within a pipeline.
     """
 
     produced_by: Mapping[str, Artifacts]
     history: MetadataStore
     pipeline_name: str
+    elements: Mapping[Scope, Artifacts] = field(default_factory=dict)
+    given: Artifacts = field(default_factory=dict)
 
     def produced(self, node_id: str, output_key: str) -> Sequence[Artifact]:
         """What a node of this run has put out."""
         return self.produced_by.get(node_id, {}).get(output_key, ())
+
+    def element(self, loop: Scope, key: str) -> Sequence[Artifact]:
+        """What a loop is at."""
+        return self.elements.get(loop, {}).get(key, ())
+
+    def pipeline_input(self, key: str) -> Sequence[Artifact]:
+        """An input of the pipeline."""
+        return self.given.get(key, ())
 
     def published(
         self,

@@ -13,7 +13,7 @@ from mlops_tfx.run_options import RunOptions
 
 if TYPE_CHECKING:
     from mlops_tfx.execution.observer import NodeState
-    from mlops_tfx.execution.task import Run
+    from mlops_tfx.execution.run import Run
 
 ResumeCommand = Callable[[RunOptions | None], str]
 """Gives the command that runs the pipeline again: all of it (None; the cache knows what is done), or a part."""

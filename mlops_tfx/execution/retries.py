@@ -6,9 +6,10 @@ import itertools
 from typing import TYPE_CHECKING
 
 from mlops_tfx.errors import ConfigError, NodeFailedError, ValidationFailure
-from mlops_tfx.execution.task import Outcome, Run, run_node
+from mlops_tfx.execution.task import Outcome, run_node
 
 if TYPE_CHECKING:
+    from mlops_tfx.execution.run import Run
     from mlops_tfx.node import Node
 
 

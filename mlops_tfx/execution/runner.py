@@ -5,10 +5,8 @@ from __future__ import annotations
 import datetime
 import gc
 import os
-import queue
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,26 +14,24 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mlops_tfx import filesystem
 from mlops_tfx.errors import ConfigError, NodeFailedError, PipelineFailedError
-from mlops_tfx.execution import triggers
 from mlops_tfx.execution.attempt import message_of
-from mlops_tfx.execution.dynamic import OPTIONAL_FAILURE, check_before_run
+from mlops_tfx.execution.dynamic import check_before_run
 from mlops_tfx.execution.exits import check_exit_handler, final_status, run_exit_handler
 from mlops_tfx.execution.guard import GuardedObserver
-from mlops_tfx.execution.heavy_imports import warm_up
 from mlops_tfx.execution.interruption import describe, sigterm_ends_run, stop_nodes
 from mlops_tfx.execution.observer import NodeReport, NodeState, Observer
 from mlops_tfx.execution.partial import plan
 from mlops_tfx.execution.quiet import quiet_libraries
+from mlops_tfx.execution.recovery import recover
 from mlops_tfx.execution.resume import ResumeCommand, options_to_resume, program_again
-from mlops_tfx.execution.retries import run_attempts
+from mlops_tfx.execution.run import Run
+from mlops_tfx.execution.schedule import Schedule
 from mlops_tfx.execution.stand_ins import StandIn, check_stand_ins
-from mlops_tfx.execution.task import Run, recover
 from mlops_tfx.metadata import MetadataStore
 
 if TYPE_CHECKING:
     from mlops_tfx.artifacts import Artifact
     from mlops_tfx.component import Component
-    from mlops_tfx.node import Node
     from mlops_tfx.pipeline import Pipeline
     from mlops_tfx.run_options import RunOptions
 
@@ -47,8 +43,9 @@ class RunResult:
     Attributes:
         pipeline_name: the pipeline.
         run_id: the run's id in the metadata store.
-        reports: one per node, in the pipeline's order.
-        outputs: output artifacts by node id and output name, of the nodes that ended well.
+        reports: one per node, in the pipeline's order. One of a loop is followed by itself for each element
+            (``Trainer[0]``), a pipeline within the pipeline by its nodes (``training.Trainer``).
+        outputs: output artifacts by node id and output name, of the nodes that ended well, under the same names.
     """
 
     pipeline_name: str
@@ -126,15 +123,16 @@ class LocalRunner:
         observer = GuardedObserver(self._observer or _default_observer())
         _make_root(pipeline.pipeline_root)
         with sigterm_ends_run(), MetadataStore(pipeline.metadata_connection_config) as store:
-            for node_id in recover(pipeline, store):
+            for node_id in recover(pipeline, store, values):
                 observer.logged(node_id, "an earlier run was interrupted here; its unfinished outputs were removed")
             part = plan(pipeline, run_options, store) if run_options else None
             run = Run(pipeline, run_id, store, observer, parameters=values, partial=part, stand_ins=self._stand_ins)
             observer.run_started(pipeline.pipeline_name, run.run_id, [node.id for node in pipeline])
             _warn_of_changes(run)
             resume_hint = partial(self._resume_hint, run, run_options, parameters or {})
+            schedule = Schedule(run, self._max_parallel)
             try:
-                reports, failures = self._work(_Schedule(run, self._max_parallel), run, resume_hint)
+                failures = self._work(schedule, run, resume_hint)
             finally:
                 observer.run_ended()
                 if "tensorflow" in sys.modules:
@@ -142,18 +140,16 @@ class LocalRunner:
                     gc.collect()
         notes = [f"the observer failed: {message_of(observer.error)}"] if observer.error else []
         if failures:
-            notes.append(resume_hint({report.node_id: report.state for report in reports}))
+            notes.append(resume_hint(schedule.states()))
         if failures or notes:
-            skipped = [report.node_id for report in reports if report.state is NodeState.SKIPPED]
-            skipped = [i for i in skipped if i not in run.skipped and (part is None or i in part.to_run)]
-            raise PipelineFailedError(failures, skipped, notes) from [*failures, observer.error][0]
-        return RunResult(pipeline.pipeline_name, run.run_id, reports, dict(run.produced))
+            raise PipelineFailedError(failures, schedule.not_started(), notes) from [*failures, observer.error][0]
+        return RunResult(pipeline.pipeline_name, run.run_id, schedule.reports(), schedule.outputs())
 
     def _work(
-        self, schedule: _Schedule, run: Run, resume_hint: Callable[[Mapping[str, NodeState]], str]
-    ) -> tuple[list[NodeReport], list[NodeFailedError]]:
+        self, schedule: Schedule, run: Run, resume_hint: Callable[[Mapping[str, NodeState]], str]
+    ) -> list[NodeFailedError]:
         try:
-            reports, failures = schedule.work()
+            failures = schedule.work()
         except BaseException as error:  # Ctrl-C, SIGTERM
             stop_nodes(run, error)
             hint = resume_hint(schedule.states())
@@ -162,7 +158,7 @@ class LocalRunner:
                 run.observer.logged(failure.node_id, failure.message)
             raise
         message = "\n".join(str(failure) for failure in failures)
-        return reports, [*failures, *self._exit(run, "FAILED" if failures else "SUCCEEDED", message)]
+        return [*failures, *self._exit(run, "FAILED" if failures else "SUCCEEDED", message)]
 
     def _resume_hint(
         self, run: Run, options: RunOptions | None, parameters: Mapping[str, Any], states: Mapping[str, NodeState]
@@ -204,92 +200,3 @@ def _default_observer() -> Observer:
 def _new_run_id() -> str:
     # TFX's form: local time. It sorts, and two runs cannot begin in the same microsecond on one clock.
     return datetime.datetime.now().isoformat()
-
-
-class _Schedule:
-    """Starts every node as soon as all it depends on is done, up to a number at a time."""
-
-    def __init__(self, run: Run, max_parallel: int) -> None:
-        self._run = run
-        self._max_parallel = max_parallel
-        self._reports: dict[str, NodeReport] = {}
-        self._failures: list[NodeFailedError] = []
-        self._running: set[str] = set()
-        self._ended: queue.SimpleQueue[tuple[NodeReport, BaseException | None]] = queue.SimpleQueue()
-        self._warm = False
-        self._lock = threading.Lock()
-        run.before_work = self._warm_up
-
-    def work(self) -> tuple[list[NodeReport], list[NodeFailedError]]:
-        """Runs everything; returns a report per node, and the failures."""
-        nodes = self._run.pipeline.nodes
-        while len(self._reports) < len(nodes):
-            before = len(self._reports)
-            for node in nodes:
-                self._consider(node)
-            if self._running:
-                self._take(*self._ended.get())
-            elif len(self._reports) == before:
-                # Lazy nodes that wait for each other: the first goes ahead.
-                self._start(next(node for node in nodes if node.id not in self._reports))
-        return [self._reports[node.id] for node in nodes], self._failures
-
-    def states(self) -> dict[str, NodeState]:
-        """How the nodes that have ended did so, by id."""
-        return {node_id: report.state for node_id, report in self._reports.items()}
-
-    def _consider(self, node: Node) -> None:
-        """Starts a node that is ready, or skips one that cannot run any more."""
-        if node.id in self._reports or node.id in self._running:
-            return
-        verdict = triggers.verdict(node, self._run.pipeline, triggers.Standing(self._reports, self._run.skipped))
-        if verdict.never:
-            self._end(NodeReport(node.id, NodeState.SKIPPED, message=verdict.never))
-        elif verdict.now and len(self._running) < self._max_parallel:
-            self._start(node)
-
-    def _start(self, node: Node) -> None:
-        self._running.add(node.id)
-        threading.Thread(target=self._run_one, args=(node,), name=node.id, daemon=True).start()
-
-    def _run_one(self, node: Node) -> None:
-        started = time.monotonic()
-        try:
-            outcome = run_attempts(node, self._run)
-        except BaseException as error:
-            message = error.message if isinstance(error, NodeFailedError) else repr(error)
-            report = NodeReport(node.id, NodeState.FAILED, 0, time.monotonic() - started, message)
-            self._ended.put((report, error))
-            return
-        if outcome.state is not NodeState.SKIPPED:
-            self._run.produced[node.id] = outcome.outputs
-        seconds = time.monotonic() - started
-        self._ended.put((NodeReport(node.id, outcome.state, outcome.rows, seconds, outcome.message), None))
-
-    def _take(self, report: NodeReport, error: BaseException | None) -> None:
-        self._running.discard(report.node_id)
-        if error is not None and not isinstance(error, Exception):
-            raise error
-        if error is not None and self._run.pipeline[report.node_id].node_execution_options.success_optional:
-            self._run.skipped[report.node_id] = OPTIONAL_FAILURE
-            report = replace(report, message=f"{report.message} (its success is optional: the run goes on)")
-        elif isinstance(error, NodeFailedError):
-            self._failures.append(error)
-        elif error is not None:
-            failure = NodeFailedError(report.node_id, report.message)
-            failure.__cause__ = error
-            self._failures.append(failure)
-        self._end(report)
-
-    def _end(self, report: NodeReport) -> None:
-        self._reports[report.node_id] = report
-        self._run.observer.node_ended(report)
-
-    def _warm_up(self) -> None:
-        """Loads slow libraries of the nodes to come, once, while the first of them works."""
-        with self._lock:
-            if self._warm:
-                return
-            self._warm = True
-        waiting = [node for node in self._run.pipeline if node.id not in self._reports]
-        warm_up(list(dict.fromkeys(module for node in waiting for module in type(node).HEAVY_IMPORTS)))

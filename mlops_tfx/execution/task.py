@@ -10,15 +10,15 @@
 6. publish: move the outputs to their place and record them in one transaction; or fail and leave nothing behind
 
 A process that dies between any two steps leaves at most a RUNNING execution and unpublished folders; the next run
-finds both (``recover``), marks the one as failed and removes the others.
+finds both (recovery.py), marks the one as failed and removes the others.
 """
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlops_tfx import filesystem
@@ -27,65 +27,18 @@ from mlops_tfx.errors import NodeFailedError, RunInterrupted, SkipSignal
 from mlops_tfx.execution import cache, dynamic, owner, system_nodes
 from mlops_tfx.execution.attempt import Attempt, message_of
 from mlops_tfx.execution.observer import NodeState, Observer, Step
-from mlops_tfx.execution.resolve import Artifacts, RunArtifacts, check_counts
+from mlops_tfx.execution.resolve import Artifacts, check_counts
 from mlops_tfx.execution.staging import Staging
 from mlops_tfx.execution.work import Work
 from mlops_tfx.execution.worker import do_in_process
-from mlops_tfx.metadata import ExecutionState, NodeIdentity
+from mlops_tfx.metadata import ExecutionState
 from mlops_tfx.parameters import to_json
 
 if TYPE_CHECKING:
-    from mlops_tfx.artifacts import Artifact
-    from mlops_tfx.channel import BaseChannel
-    from mlops_tfx.execution.partial import PartialRun
-    from mlops_tfx.execution.stand_ins import StandIn
-    from mlops_tfx.metadata import MetadataStore
+    from mlops_tfx.execution.run import Run
     from mlops_tfx.node import Node
-    from mlops_tfx.pipeline import Pipeline
 
 INGREDIENTS = "cache_ingredients"
-
-
-@dataclass
-class Run:
-    """What all nodes of one run share.
-
-    Attributes:
-        pipeline: the pipeline.
-        run_id: names the run in the store.
-        store: the metadata store.
-        observer: hears about every step.
-        parameters: values of runtime parameters by name.
-        produced: output artifacts of the nodes that have ended, by node id and output name.
-        skipped: why nodes gave nothing, by node id: a condition was false, they need what was skipped, or they failed
-            and their success is optional.
-        before_work: called when a node turns out to need running; a run in which all is cached never calls it.
-        stopping: set when the run is interrupted.
-        attempts: those that have begun and not ended.
-        stand_ins: what runs in place of components, by node id.
-        partial: which nodes run, and what stands for the others; None if all do.
-    """
-
-    pipeline: Pipeline
-    run_id: str
-    store: MetadataStore
-    observer: Observer
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    produced: dict[str, Artifacts] = field(default_factory=dict)
-    skipped: dict[str, str] = field(default_factory=dict)
-    before_work: Callable[[], None] = lambda: None
-    stopping: threading.Event = field(default_factory=threading.Event)
-    attempts: set[Attempt] = field(default_factory=set)
-    partial: PartialRun | None = None
-    stand_ins: Mapping[str, StandIn] = field(default_factory=dict)
-
-    def identity(self, node: Node) -> NodeIdentity:
-        """How the store knows a node of this run."""
-        return NodeIdentity(self.pipeline.pipeline_name, self.run_id, node.id, node.type_name, node.BASE_TYPE)
-
-    def artifacts_of(self, channel: BaseChannel[Any]) -> list[Artifact]:
-        """The artifacts that a channel has by now."""
-        return channel.find(RunArtifacts(self.produced, self.store, self.pipeline.pipeline_name))
 
 
 @dataclass(frozen=True)
@@ -121,12 +74,12 @@ def run_node(node: Node, run: Run) -> Outcome:
 
 def _run(node: Node, run: Run, attempt: Attempt) -> Outcome:
     try:
-        reason = dynamic.unmet_condition(node, run)
+        reason = dynamic.closed_by(node, node.scopes, run)
         inputs = dynamic.inputs_of(node, run) if reason is None else {}
         reason = reason or dynamic.missing(node, inputs, run)
         seen = dynamic.implicit_inputs(node, run)
         if reason is not None:
-            return _skip(node, run, reason, seen)
+            return skip(node, run, reason, seen)
         node = dynamic.settled(node, inputs, run)
         if isinstance(node, Component):
             check_counts(node, inputs)
@@ -137,7 +90,7 @@ def _run(node: Node, run: Run, attempt: Attempt) -> Outcome:
         stand_in = run.stand_ins.get(node.id)
         ingredients = {} if stand_in else cache.ingredients(bound, inputs)
     except SkipSignal as signal:
-        return _skip(node, run, str(signal), {})
+        return skip(node, run, str(signal), {})
     key = None if stand_in else cache.cache_key(ingredients)
     properties = {**_parameters(node), **owner.properties(), INGREDIENTS: json.dumps(ingredients, sort_keys=True)}
     cached = _find_cached(bound, key, run) if key else None
@@ -158,7 +111,8 @@ def _run(node: Node, run: Run, attempt: Attempt) -> Outcome:
     return _execute(node, run, attempt, _staged(node, run, staging, inputs, ingredients))
 
 
-def _skip(node: Node, run: Run, reason: str, seen: Artifacts) -> Outcome:
+def skip(node: Node, run: Run, reason: str, seen: Artifacts) -> Outcome:
+    """Records that a node does not run, and why; ``seen``: the artifacts that decided it."""
     properties = {dynamic.SKIPPED: reason}
     state = ExecutionState.CANCELED
     run.store.publish(run.identity(node), inputs=seen, outputs={}, properties=properties, state=state)
@@ -234,21 +188,3 @@ class _Rows:
 def _parameters(node: Node) -> dict[str, Any]:
     found = {key: to_json(value) for key, value in node.exec_properties.items() if value is not None}
     return {key: value for key, value in found.items() if value is not None}
-
-
-def recover(pipeline: Pipeline, store: MetadataStore) -> list[str]:
-    """Cleans up after runs of this pipeline whose process died; returns the ids of their unfinished nodes."""
-    recovered = []
-    for record in store.executions(pipeline_name=pipeline.pipeline_name, states={ExecutionState.RUNNING}):
-        if owner.is_alive(record.properties):
-            continue
-        staging = Staging(pipeline.pipeline_root, record.node_id, record.id)
-        staging.discard(_output_folders(pipeline, record.node_id))
-        store.fail(record.id, f"interrupted: the process that ran it ({owner.describe(record.properties)}) is gone")
-        recovered.append(record.node_id)
-    return recovered
-
-
-def _output_folders(pipeline: Pipeline, node_id: str) -> list[str]:
-    folder = filesystem.join(filesystem.absolute(pipeline.pipeline_root), node_id)
-    return [name for name in filesystem.listdir(folder) if not name.startswith(".")] if filesystem.isdir(folder) else []

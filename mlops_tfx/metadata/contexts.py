@@ -34,19 +34,24 @@ class Contexts:
         """
         from ml_metadata.proto import metadata_store_pb2 as pb
 
-        pipeline = self._ensure(PIPELINE, node.pipeline_name)
-        run = self._ensure(PIPELINE_RUN, node.run_id, parent=pipeline)
-        own = self._ensure(NODE, node_context_name(node.pipeline_name, node.node_id))
-        rows = [
-            pb.Context(id=pipeline, type_id=self._types.context_type(PIPELINE), name=node.pipeline_name),
-            pb.Context(id=run, type_id=self._types.context_type(PIPELINE_RUN), name=node.run_id),
-            pb.Context(
-                id=own, type_id=self._types.context_type(NODE), name=node_context_name(node.pipeline_name, node.node_id)
-            ),
-        ]
+        # A node of a pipeline within a pipeline belongs to the contexts of all of them, as in TFX.
+        rows = list({row.id: row for place in (*node.within, node) for row in self._of_one(place)}.values())
         if cache_key:
             rows.append(pb.Context(type_id=self._types.context_type(EXECUTION_CACHE), name=cache_key))
         return rows
+
+    def _of_one(self, node: NodeIdentity) -> list[pb.Context]:
+        from ml_metadata.proto import metadata_store_pb2 as pb
+
+        node_name = node_context_name(node.pipeline_name, node.node_id)
+        pipeline = self._ensure(PIPELINE, node.pipeline_name)
+        run = self._ensure(PIPELINE_RUN, node.run_id, parent=pipeline)
+        own = self._ensure(NODE, node_name)
+        return [
+            pb.Context(id=pipeline, type_id=self._types.context_type(PIPELINE), name=node.pipeline_name),
+            pb.Context(id=run, type_id=self._types.context_type(PIPELINE_RUN), name=node.run_id),
+            pb.Context(id=own, type_id=self._types.context_type(NODE), name=node_name),
+        ]
 
     def find(self, type_name: str, name: str) -> int | None:
         """Returns the id of a context, or None."""

@@ -6,10 +6,13 @@ as custom properties too; those that TFX wrote are asked for one by one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from mlops_tfx.metadata.contexts import node_context_name
+from mlops_tfx.metadata.records import label_of
 from mlops_tfx.metadata.types import NODE, PIPELINE, PIPELINE_RUN
 
 if TYPE_CHECKING:
@@ -18,20 +21,54 @@ if TYPE_CHECKING:
     from mlops_tfx.metadata.records import NodeIdentity
     from mlops_tfx.metadata.session import Session
 
-_PIPELINE_KEY, _RUN_KEY, _NODE_KEY = IDENTITY_KEYS = ("__pipeline_name__", "__run_id__", "__node_id__")
+_NAME_KEYS = ("__pipeline_name__", "__run_id__", "__node_id__")
+_WITHIN_KEY = "__within__"
+IDENTITY_KEYS = (*_NAME_KEYS, _WITHIN_KEY)
+
+LOOP_INDEX = "loop_index"
+"""Custom property of an execution in a loop: which element, from 0, of each loop around it; the outermost first."""
+
+LOOP_ELEMENT = "loop_element"
+"""Custom property of an execution in a loop: ids of the artifacts of the elements, by name."""
 
 
-class Identity(NamedTuple):
-    """The names of pipeline, run and node; empty where the store does not tell."""
+@dataclass(frozen=True)
+class Identity:
+    """The names of pipeline, run and node; empty where the store does not tell.
+
+    ``index``: elements of the loops around. ``within``: the nodes that the pipelines around are, the outermost first.
+    """
 
     pipeline_name: str
     run_id: str
     node_id: str
+    index: tuple[int, ...] = ()
+    within: tuple[Identity, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The name for people: ``training[1].Trainer[0]``."""
+        return label_of([*self.within, self])
+
+    def contexts(self) -> dict[str, str]:
+        """The names of its own contexts, by type."""
+        return context_names(self.pipeline_name, self.run_id, self.node_id)
 
 
-def identity_properties(node: NodeIdentity) -> dict[str, str]:
+def run_id_of_part(pipeline_name: str, run_id: str, index: Sequence[int] = ()) -> str:
+    """The id of the run of a pipeline within a pipeline: ``{name}_{run id}``, as in TFX; in a loop with its index."""
+    return "_".join([pipeline_name, run_id, *map(str, index)])
+
+
+def identity_properties(node: NodeIdentity) -> dict[str, Any]:
     """Returns the custom properties for a new execution."""
-    return dict(zip(IDENTITY_KEYS, (node.pipeline_name, node.run_id, node.node_id), strict=True))
+    found: dict[str, Any] = dict(zip(_NAME_KEYS, (node.pipeline_name, node.run_id, node.node_id), strict=True))
+    if node.index:
+        found.update({LOOP_INDEX: list(node.index), LOOP_ELEMENT: {k: list(ids) for k, ids in node.element.items()}})
+    if node.within:
+        around = [[place.pipeline_name, place.run_id, place.node_id, place.index] for place in node.within]
+        found[_WITHIN_KEY] = json.dumps(around)
+    return found
 
 
 def context_names(pipeline_name: str | None, run_id: str | None, node_id: str | None) -> dict[str, str]:
@@ -57,7 +94,9 @@ class Identities:
     def contexts_of(self, row: pb.Execution) -> frozenset[tuple[str, str]]:
         """Returns types and names of the contexts pipeline, pipeline_run and node."""
         noted = _noted(row)
-        return frozenset(context_names(*noted).items()) if noted is not None else self._contexts(row.id)
+        if noted is None:
+            return self._contexts(row.id)
+        return frozenset(item for place in (*noted.within, noted) for item in place.contexts().items())
 
     def _contexts(self, execution_id: int) -> frozenset[tuple[str, str]]:
         # An execution that TFX wrote has its contexts from the beginning, so the answer stays true.
@@ -69,9 +108,13 @@ class Identities:
 
 def _noted(row: pb.Execution) -> Identity | None:
     properties: Mapping[str, pb.Value] = row.custom_properties
-    if not all(key in properties for key in IDENTITY_KEYS):
+    if not all(key in properties for key in _NAME_KEYS):
         return None
-    return Identity(*(properties[key].string_value for key in IDENTITY_KEYS))
+    pipeline, run, node = (properties[key].string_value for key in _NAME_KEYS)
+    index = json.loads(properties[LOOP_INDEX].string_value) if LOOP_INDEX in properties else ()
+    around = json.loads(properties[_WITHIN_KEY].string_value) if _WITHIN_KEY in properties else ()
+    within = tuple(Identity(p, r, n, tuple(i)) for p, r, n, i in around)
+    return Identity(pipeline, run, node, tuple(index), within)
 
 
 def _of_contexts(contexts: Iterable[tuple[str, str]]) -> Identity:

@@ -203,6 +203,8 @@ class Queries:
             error=_error_text(row),
             inputs=_by_key(ins, artifacts),
             outputs=_by_key(outs, artifacts),
+            label=identity.label,
+            within=tuple(place.node_id for place in identity.within),
         )
 
 

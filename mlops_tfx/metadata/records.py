@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import datetime
@@ -35,6 +35,9 @@ class NodeIdentity:
         node_id: the id of the node in the pipeline.
         type_name: the execution type: the fully qualified name of the component's class.
         base_type: ``Train``, ``Transform``, ``Process``, ``Evaluate``, ``Deploy`` or None.
+        index: which element of each loop around the node it ran for, the outermost first, from 0.
+        element: ids of the artifacts of these elements, by name.
+        within: for a node of a pipeline within a pipeline: the nodes that these pipelines are, the outermost first.
     """
 
     pipeline_name: str
@@ -42,6 +45,14 @@ class NodeIdentity:
     node_id: str
     type_name: str
     base_type: str | None = None
+    index: tuple[int, ...] = ()
+    element: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    within: tuple[NodeIdentity, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The name for people: ``Trainer``, ``Trainer[0]`` in a loop, ``training.Trainer`` in a pipeline within."""
+        return label_of([*self.within, self])
 
 
 @dataclass(frozen=True)
@@ -61,6 +72,8 @@ class ExecutionRecord:
         error: the text of the error; empty if there was none.
         inputs: the artifacts that went in, by input name.
         outputs: the artifacts that came out, by output name.
+        label: the name of the node for people, with elements of loops and pipelines around: ``training.Trainer[0]``.
+        within: for a node of a pipeline within a pipeline: the ids of these pipelines, the outermost first.
     """
 
     id: int
@@ -75,3 +88,18 @@ class ExecutionRecord:
     error: str = ""
     inputs: Mapping[str, list[Artifact]] = field(default_factory=dict)
     outputs: Mapping[str, list[Artifact]] = field(default_factory=dict)
+    label: str = ""
+    within: tuple[str, ...] = ()
+
+
+class _Place(Protocol):
+    @property
+    def node_id(self) -> str: ...
+
+    @property
+    def index(self) -> tuple[int, ...]: ...
+
+
+def label_of(places: Iterable[_Place]) -> str:
+    """Joins the names of pipelines and node, the outermost first: ``training[1].Trainer[0]``."""
+    return ".".join(place.node_id + "".join(f"[{i}]" for i in place.index) for place in places)

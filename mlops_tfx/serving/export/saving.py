@@ -156,9 +156,7 @@ def _trace_transformed(request: ExportRequest, model: models.TracedModel, vocabu
     return function
 
 
-def _trace_predict(
-    plan: Plan, transform: transforms.Transform, predict_transformed: Any, used: Collection[str]
-) -> Any:
+def _trace_predict(plan: Plan, transform: transforms.Transform, predict_transformed: Any, used: Collection[str]) -> Any:
     """Returns the concrete function from parsed raw features to named outputs."""
 
     def predict(features: dict[str, Any]) -> dict[str, Any]:

@@ -142,7 +142,8 @@ class Metrics:
             batching + "padding_size", "Rows added to reach an allowed size.", ["execution_batch_size"], COUNT_BUCKETS
         )
         self.request_log_count = family(
-            p + "request_log_count", "Requests taken as samples: logged, dropped, failed; and logged ones lost.",
+            p + "request_log_count",
+            "Requests taken as samples: logged, dropped, failed; and logged ones lost.",
             ["model_name", "outcome"],
         )
         self.request_log_bytes = family(p + "request_log_bytes", "Bytes logged.", ["model_name", "content"])

@@ -110,9 +110,7 @@ def metrics(server: ModelServer) -> dict[str, float]:
             (line.rsplit(" ", 1) for line in lines if line.startswith(prefix))}  # fmt: skip
 
 
-def test_annotated_requests_are_answered_and_counted(
-    annotating: ModelServer, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_annotated_requests_are_answered_and_counted(annotating: ModelServer, caplog: pytest.LogCaptureFixture) -> None:
     peer = Peer("own", annotating.address)
     before = metrics(annotating)
     for method, request in requests(peer, second=2.0):

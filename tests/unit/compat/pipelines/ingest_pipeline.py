@@ -145,9 +145,9 @@ def create_pipeline(data: str, root: str) -> pipeline.Pipeline:
             input_base=base, input_config=spans, output_config=output, custom_executor_spec=own_spec
         ).with_id("OddAndEven"),
         LowestSpanExampleGen(input_base=base, input_config=spans, output_config=output),
-        component.FileBasedExampleGen(
-            input_base=os.path.join(data, "csv"), custom_executor_spec=csv_spec
-        ).with_id("Doubled"),
+        component.FileBasedExampleGen(input_base=os.path.join(data, "csv"), custom_executor_spec=csv_spec).with_id(
+            "Doubled"
+        ),
         NumbersExampleGen(factor=3, query="50"),
     ]
     return pipeline.Pipeline(
