@@ -41,6 +41,6 @@ def _components(nodes: Iterable[Node]) -> Iterator[str]:
 
 
 def stand_ins_within(node: Node, stand_ins: Mapping[str, StandIn]) -> dict[str, StandIn]:
-    """Those for the nodes of a pipeline within the pipeline, which are named ``training.Trainer``, by their ids there."""
+    """Those for the nodes of a pipeline within the pipeline (``training.Trainer``), by their ids there."""
     prefix = f"{node.id}."
     return {name.removeprefix(prefix): given for name, given in stand_ins.items() if name.startswith(prefix)}
