@@ -20,7 +20,14 @@ def blocks(document: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "document", ["README.md", "docs/adding-a-component.md", "docs/control-flow.md", "docs/ingestion.md"]
+    "document",
+    [
+        "README.md",
+        "docs/running-pipelines.md",
+        "docs/adding-a-component.md",
+        "docs/control-flow.md",
+        "docs/ingestion.md",
+    ],
 )
 def test_python_blocks_run(document: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "document.py"
