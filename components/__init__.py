@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mlops_tfx.components.statistics_gen import MergeStatistics, StatisticsGen
     from mlops_tfx.components.trainer import Trainer
     from mlops_tfx.components.transform import Transform
+    from mlops_tfx.components.tuner import Tuner
     from mlops_tfx.ingestion import FileBasedExampleGen, QueryBasedExampleGen
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "StatisticsGen",
     "Trainer",
     "Transform",
+    "Tuner",
 ]
 
 _FILES = {
@@ -73,6 +75,7 @@ _FILES = {
     "StatisticsGen": "statistics_gen",
     "Trainer": "trainer",
     "Transform": "transform",
+    "Tuner": "tuner",
 }
 _BASES = ("FileBasedExampleGen", "QueryBasedExampleGen")  # they lie below the components
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
-import random
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from mlops_tfx import filesystem
 from mlops_tfx.artifacts import (
@@ -24,57 +20,10 @@ from mlops_tfx.artifacts import (
 )  # fmt: skip
 from mlops_tfx.component import Component, OptionalInput, OptionalInputs, Output
 from mlops_tfx.config import EvalArgs, TrainArgs
-from mlops_tfx.errors import ArtifactError, ConfigError, UserCodeError, did_you_mean
-
-if TYPE_CHECKING:
-    from mlops_tfx.io.dataset import DataAccessor
+from mlops_tfx.errors import ArtifactError, UserCodeError
+from mlops_tfx.training import SEED, FnArgs, only_file, seeded, split_patterns
 
 _LOG = logging.getLogger(__name__)
-# One seed for all runs, so that two runs over the same input agree. run_fn may set another.
-SEED = 0
-
-
-@dataclass
-class FnArgs:
-    """What ``run_fn(fn_args)`` receives. Names and meaning are those of TFX 1.16.
-
-    Attributes:
-        working_dir: a working folder; set for tuning only.
-        train_files: glob patterns of the training files, one per split and artifact (``{uri}/Split-train/*``).
-        eval_files: glob patterns of the evaluation files.
-        train_steps: number of training steps in ``train_args``; None leaves it to the function.
-        eval_steps: number of evaluation steps in ``eval_args``; None leaves it to the function.
-        schema_path: file of the schema (``schema.pbtxt``), or None.
-        schema_file: the older name of ``schema_path``.
-        transform_graph_path: folder of the transform graph, for ``tft.TFTransformOutput``, or None.
-        transform_output: the older name of ``transform_graph_path``.
-        data_accessor: makes ``tf.data.Dataset``s and record batches from file patterns, whatever the file format.
-        serving_model_dir: where the function must write its model, a SavedModel if it is to be served.
-        eval_model_dir: where it may write a second model, for evaluation only.
-        model_run_dir: where it may write logs and checkpoints.
-        base_model: folder of the SavedModel to start from, or None.
-        hyperparameters: the ``get_config()`` of ``keras_tuner.HyperParameters``, or None.
-        custom_config: the component's ``custom_config``, or None.
-        num_examples: rows per split, where the Trainer was given statistics; else None.
-    """
-
-    working_dir: str | None = None
-    train_files: list[str] | None = None
-    eval_files: list[str] | None = None
-    train_steps: int | None = None
-    eval_steps: int | None = None
-    schema_path: str | None = None
-    schema_file: str | None = None
-    transform_graph_path: str | None = None
-    transform_output: str | None = None
-    data_accessor: DataAccessor | None = None
-    serving_model_dir: str | None = None
-    eval_model_dir: str | None = None
-    model_run_dir: str | None = None
-    base_model: str | None = None
-    hyperparameters: dict[str, Any] | None = None
-    custom_config: dict[str, Any] | None = None
-    num_examples: dict[str, int] | None = None
 
 
 class Trainer(Component):
@@ -159,11 +108,11 @@ class Trainer(Component):
 
         train_args, eval_args = self.train_args or TrainArgs(), self.eval_args or EvalArgs()
         examples = self.examples or self.transformed_examples
-        schema_path = _only_file(self.schema.uri, "schema.pbtxt") if self.schema else None
+        schema_path = only_file(self.schema.uri, "schema.pbtxt") if self.schema else None
         graph_path = self.transform_graph.uri if self.transform_graph else None
         return FnArgs(
-            train_files=_patterns(examples, train_args.splits or ["train"], "train_args"),
-            eval_files=_patterns(examples, eval_args.splits or ["eval"], "eval_args"),
+            train_files=split_patterns(examples, train_args.splits or ["train"], "train_args"),
+            eval_files=split_patterns(examples, eval_args.splits or ["eval"], "eval_args"),
             train_steps=train_args.num_steps or None,
             eval_steps=eval_args.num_steps or None,
             schema_path=schema_path,
@@ -181,27 +130,8 @@ class Trainer(Component):
         )
 
 
-def _patterns(examples: Sequence[Examples], splits: Sequence[str], argument: str) -> list[str]:
-    for split in splits:
-        known = sorted({name for artifact in examples for name in artifact.splits})
-        if split not in known:
-            places = ", ".join(artifact.recorded_uri for artifact in examples)
-            raise ConfigError(
-                f"{argument}: expected a split of the examples at {places}, received splits={list(splits)!r}: "
-                f"there is no split {split!r}{did_you_mean(split, known)}"
-            )
-    return [os.path.join(artifact.path(split), "*") for split in splits for artifact in examples]
-
-
-def _only_file(folder: str, name: str) -> str:
-    path = os.path.join(folder, name)
-    if not filesystem.exists(path):
-        raise ArtifactError(f"expected a file {name} in {folder!r}, found none; run the node that makes it again")
-    return path
-
-
 def _read_hyperparameters(artifact: HyperParameters) -> dict[str, Any]:
-    path = _only_file(artifact.uri, "best_hyperparameters.txt")
+    path = only_file(artifact.uri, "best_hyperparameters.txt")
     try:
         values = json.loads(filesystem.read_bytes(path))
     except ValueError as error:
@@ -216,30 +146,9 @@ def _count_examples(statistics: ExampleStatistics) -> dict[str, int]:
 
     counts = {}
     for split in statistics.splits:
-        measured = read_statistics(_only_file(statistics.path(split), "FeatureStats.pb"))
+        measured = read_statistics(only_file(statistics.path(split), "FeatureStats.pb"))
         counts[split] = int(measured.datasets[0].num_examples)
     return counts
-
-
-@contextlib.contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Sets the seeds of Python, NumPy, TensorFlow and, where loaded, Keras; gives the first two their state back."""
-    import numpy as np
-    import tensorflow as tf
-
-    python_state, numpy_state = random.getstate(), np.random.get_state()
-    random.seed(seed)
-    np.random.seed(seed)
-    tf.random.set_seed(seed)
-    # A Keras that is not loaded yet will draw its seed from Python's generator.
-    for name in ("keras", "tf_keras"):
-        if name in sys.modules:
-            sys.modules[name].utils.set_random_seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)
 
 
 def check_saved_model(folder: str) -> None:

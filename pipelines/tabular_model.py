@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_tfx.pipelines.tabular_preprocessing import CATEGORY, CLASSES
 
 if TYPE_CHECKING:
-    from mlops_tfx.components.trainer import FnArgs
+    from mlops_tfx.training import FnArgs
 
 HYPERPARAMETERS: Mapping[str, Any] = {
     "batch_size": 1024,

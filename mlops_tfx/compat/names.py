@@ -58,10 +58,11 @@ MODULES: Mapping[str, Sequence[str]] = {
     "tfx.components.statistics_gen.component": (f"{_COMPONENTS}: StatisticsGen",),
     "tfx.components.trainer.component": (f"{_COMPONENTS}: Trainer",),
     "tfx.components.trainer.fn_args_utils": (
-        "mlops_tfx.components.trainer: FnArgs",
+        "mlops_tfx.training: FnArgs",
         "mlops_tfx.io.dataset: DataAccessor",
     ),
     "tfx.components.transform.component": (f"{_COMPONENTS}: Transform",),
+    "tfx.components.tuner.component": (f"{_COMPONENTS}: Tuner", f"{_COMPONENTS}.tuner: TunerFnResult"),
     # The language in which pipelines are written
     "tfx.dsl.components.base.base_component": ("mlops_tfx.compat.class_component: BaseComponent",),
     "tfx.dsl.components.base.base_beam_component": ("mlops_tfx.compat.class_component: BaseBeamComponent",),

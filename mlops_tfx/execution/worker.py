@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import importlib
 import importlib.util
 import os
 import pickle
@@ -54,7 +55,7 @@ def do_in_process(
         Exception: whatever the component raised.
     """
     deadline = time.monotonic() + timeout_sec
-    with _worker(_pickled(work)) as (process, connection):
+    with process_of_its_own(_pickled(work), f"{__name__}:serve") as (process, connection):
         while True:
             kind, content = _next_message(process, connection, deadline, timeout_sec, stopping)
             if kind == "rows":
@@ -88,11 +89,17 @@ def _module_of(component: Component) -> tuple[str, str]:
 
 
 @contextlib.contextmanager
-def _worker(payload: bytes) -> Iterator[tuple[subprocess.Popen[bytes], Connection]]:
+def process_of_its_own(payload: bytes, entry: str) -> Iterator[tuple[subprocess.Popen[bytes], Connection]]:
+    """Starts a fresh interpreter; gives the process, and a connection to it. It is killed when the block ends.
+
+    Args:
+        payload: what it is given first.
+        entry: ``module:function``, called there with the connection and the payload.
+    """
     ours, theirs = Pipe()
     code = (
         f"import sys; sys.path[:] = {sys.path!r}; "
-        f"from mlops_tfx.execution.worker import serve; serve({theirs.fileno()})"
+        f"from mlops_tfx.execution.worker import begin; begin({theirs.fileno()}, {entry!r})"
     )
     with ours:
         process = subprocess.Popen(
@@ -143,12 +150,17 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 # In the process of its own --------------------------------------------------------------------------------------
 
 
-def serve(file_descriptor: int) -> None:
-    """Takes the work from the connection, does it, and sends what comes of it."""
+def begin(file_descriptor: int, entry: str) -> None:
+    """Takes the payload from the connection and calls the entry."""
     _die_with_starter()
     os.set_inheritable(file_descriptor, False)
     connection = Connection(file_descriptor)
-    payload = connection.recv_bytes()
+    module, _, function = entry.partition(":")
+    getattr(importlib.import_module(module), function)(connection, connection.recv_bytes())
+
+
+def serve(connection: Connection, payload: bytes) -> None:
+    """Does the work that the payload has, and sends what comes of it."""
     threading.Thread(target=_watch, args=(connection,), daemon=True).start()
     lock = threading.Lock()
 

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
         StatisticsGen,
         Trainer,
         Transform,
+        Tuner,
     )
-    from mlops_tfx.components.trainer import FnArgs
+    from mlops_tfx.components.tuner import TunerFnResult
     from mlops_tfx.io.dataset import DataAccessor
+    from mlops_tfx.training import FnArgs
 
 __all__ = [
     "BulkInferrer",
@@ -41,12 +43,15 @@ __all__ = [
     "StatisticsGen",
     "Trainer",
     "Transform",
+    "Tuner",
+    "TunerFnResult",
 ]
 
 _HOMES = {
     **dict.fromkeys(__all__, "mlops_tfx.components"),
     "DataAccessor": "mlops_tfx.io.dataset",
-    "FnArgs": "mlops_tfx.components.trainer",
+    "FnArgs": "mlops_tfx.training",
+    "TunerFnResult": "mlops_tfx.components.tuner",
 }
 
 __getattr__, __dir__ = offer(__name__, _HOMES)

@@ -23,6 +23,7 @@ from mlops_tfx.components import (
     QueryBasedExampleGen,
     StatisticsGen,
     Trainer,
+    Tuner,
 )
 from mlops_tfx.io.inputs import InputSplit
 from mlops_tfx.node import Node
@@ -66,8 +67,9 @@ def nodes(folder: Path) -> list[Node]:
         statistics.inputs["examples"], statistics.outputs["statistics"], merged.outputs["statistics"]
     )
     (trainer,) = (node for node in chain.nodes if isinstance(node, Trainer))
+    tuner = Tuner(examples=trainer.inputs["examples"], tuner_fn="tests.conformance.tuning.tuner_fn")
     inferring = inferring_nodes(statistics.inputs["examples"], trainer.outputs["model"])
-    return [*chain.nodes, *validators, *inferring, merged, records, lines, *formats, *queried, schema]
+    return [*chain.nodes, *validators, *inferring, tuner, merged, records, lines, *formats, *queried, schema]
 
 
 def run_query(query: str) -> Iterator[pa.RecordBatch]:

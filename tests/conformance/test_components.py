@@ -116,6 +116,10 @@ TFX_SIGNATURES = {
         "examples", "transformed_examples", "transform_graph", "schema", "base_model", "hyperparameters",
         "module_file", "run_fn", "train_args", "eval_args", "custom_config",
     ),
+    "Tuner": (
+        "examples", "schema", "transform_graph", "base_model", "module_file", "tuner_fn", "train_args", "eval_args",
+        "tune_args", "custom_config",
+    ),
     "BulkInferrer": ("examples", "model", "model_blessing", "data_spec", "model_spec", "output_example_spec"),
     "Evaluator": (
         "examples", "model", "baseline_model", "feature_slicing_spec", "fairness_indicator_thresholds",

@@ -184,7 +184,7 @@ def neighbours_of(path: Path) -> set[str]:
     ("folder", "extras"),
     [
         ("mlops_tfx", ("",)),
-        ("components", ("",)),
+        ("components", ("", "tuner")),
         ("pipelines", ("",)),
         ("examples", ("", "examples", "keras2")),
         ("benchmarks", ("", "examples", "keras2", "test")),

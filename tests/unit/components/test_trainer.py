@@ -23,10 +23,11 @@ from mlops_tfx.artifacts import (
     TransformGraph,
 )  # fmt: skip
 from mlops_tfx.channel import Channel
-from mlops_tfx.components.trainer import FnArgs, Trainer, check_saved_model
+from mlops_tfx.components.trainer import Trainer, check_saved_model
 from mlops_tfx.config import EvalArgs, TrainArgs
 from mlops_tfx.errors import ArtifactError, ConfigError, UserCodeError
 from mlops_tfx.execution.testing import run_component
+from mlops_tfx.training import FnArgs
 
 SAVES_A_MODEL = """
     import tensorflow as tf

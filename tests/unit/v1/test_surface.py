@@ -34,8 +34,6 @@ DIFFERENT: dict[str, dict[str, str]] = {
     "tfx.v1.components.ExampleDiff": {"default of config": OPTIONAL},
     "tfx.v1.components.InfraValidator": {"default of serving_spec": OPTIONAL},
     "tfx.v1.components.DataAccessor": {"default of data_view_decode_fn": OPTIONAL},
-    "tfx.v1.components.Tuner": {"missing": TO_COME},
-    "tfx.v1.components.TunerFnResult": {"missing": TO_COME},
     "tfx.v1.dsl.components.AsyncOutputArtifact": {"kind": "subscripted, as TFX's is"},
     "tfx.v1.extensions.google_cloud_ai_platform.BulkInferrer": {"missing": TO_COME},
     "tfx.v1.extensions.google_cloud_ai_platform.Pusher": {"missing": TO_COME},
