@@ -127,8 +127,7 @@ class Component(Node):
     def with_values(self: C, values: Mapping[str, Any]) -> C:
         problems: list[str] = []
         checked = {
-            name: self._checked(name, _from_text(self.PARAMETERS[name], value), problems)
-            for name, value in values.items()
+            name: self._checked(name, _meant(self.PARAMETERS[name], value), problems) for name, value in values.items()
         }
         left = {name: value for name, value in self._unresolved.items() if name not in values}
         # Not copy.copy, which would leave out the graph around it as pickling does.
@@ -239,12 +238,17 @@ class Component(Node):
         self._declare_outputs()
 
 
-def _from_text(annotation: Any, value: Any) -> Any:
-    """The value of JSON text that is given where no text is declared, as TFX's runtime parameters for messages are."""
+def _meant(annotation: Any, value: Any) -> Any:
+    """What a value stands for where its type is not declared: JSON text for a structure, 0 and 1 for false and true.
+
+    As in TFX, whose runtime parameters are numbers and texts only.
+    """
     from mlops_tfx.parameters import check_parameter
 
-    if not isinstance(value, str) or check_parameter(annotation, value)[1] is None:
+    if not isinstance(value, str | int) or check_parameter(annotation, value)[1] is None:
         return value
+    if isinstance(value, int):
+        return bool(value) if value in (0, 1) and check_parameter(annotation, bool(value))[1] is None else value
     try:
         parsed = json.loads(value)
     except ValueError:

@@ -8,6 +8,7 @@
     +-- ArtifactError          an artifact lacks a file, split, property or type it should have
     +-- MetadataError          the metadata store cannot be opened, read or written
     +-- ResolutionError        a node's inputs cannot be found
+    |   +-- NullValueError     a placeholder has no value: what it asks for is optional, and not there
     +-- SkipSignal             a resolver function says that the node is not to run now
     +-- UserCodeError          user code raised, or broke its contract; keeps the user's exception as __cause__
     +-- ValidationFailure      a gate the user asked for refused (anomalies, thresholds)
@@ -72,6 +73,10 @@ class MetadataError(MlopsTfxError):
 
 class ResolutionError(MlopsTfxError):
     """The inputs of a node cannot be found."""
+
+
+class NullValueError(ResolutionError):
+    """A placeholder has no value: an optional input has no artifact, or an optional parameter is not given."""
 
 
 class SkipSignal(MlopsTfxError):

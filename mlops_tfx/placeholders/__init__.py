@@ -18,16 +18,9 @@ from mlops_tfx.placeholders.checks import (
     runtime_parameters_in,
 )
 from mlops_tfx.placeholders.containers import contains_placeholder, placeholders_in, resolve
-from mlops_tfx.placeholders.expression import (
-    ListSerializationFormat,
-    Placeholder,
-    Predicate,
-    ProtoSerializationFormat,
-    logical_and,
-    logical_not,
-    logical_or,
-)
-from mlops_tfx.placeholders.known import Known, NullValueError
+from mlops_tfx.placeholders.encodings import ListSerializationFormat, ProtoSerializationFormat
+from mlops_tfx.placeholders.expression import Placeholder, Predicate, logical_and, logical_not, logical_or
+from mlops_tfx.placeholders.known import Known
 from mlops_tfx.placeholders.runtime import (
     PIPELINE_ROOT,
     PIPELINE_RUN_ID,
@@ -48,7 +41,6 @@ __all__ = [
     "Known",
     "ListSerializationFormat",
     "NodeArtifacts",
-    "NullValueError",
     "Placeholder",
     "Predicate",
     "ProtoSerializationFormat",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlops_tfx.errors import PlaceholderError, ResolutionError, did_you_mean
+from mlops_tfx.errors import NullValueError, PlaceholderError, ResolutionError, did_you_mean
 from mlops_tfx.placeholders.expression import Placeholder
-from mlops_tfx.placeholders.known import Known, NullValueError
+from mlops_tfx.placeholders.known import Known
 
 if TYPE_CHECKING:
     from mlops_tfx.artifacts import Artifact

@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mlops_tfx.errors import PlaceholderError, ResolutionError
+from mlops_tfx.errors import NullValueError, PlaceholderError, ResolutionError
 from mlops_tfx.placeholders.containers import resolve
 from mlops_tfx.placeholders.expression import Placeholder
-from mlops_tfx.placeholders.known import Known, NullValueError
+from mlops_tfx.placeholders.known import Known
 
 
 def join(placeholders: Sequence[str | Placeholder], separator: str = "") -> Any:

@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import enum
-import json
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from mlops_tfx.errors import PlaceholderError, ResolutionError
-from mlops_tfx.placeholders.known import Known, NullValueError
+from mlops_tfx.errors import NullValueError, PlaceholderError, ResolutionError
+from mlops_tfx.placeholders.encodings import ENCODINGS, ListSerializationFormat, ProtoSerializationFormat
+from mlops_tfx.placeholders.known import Known
 
 if TYPE_CHECKING:
     from mlops_tfx.channel import BaseChannel
-
-
-class ProtoSerializationFormat(enum.Enum):
-    """How ``serialize`` writes a message or a configuration model."""
-
-    TEXT_FORMAT = 1
-    JSON = 2
-    BINARY = 3
-    INLINE_FILE_TEXT_FORMAT = 4
-
-
-class ListSerializationFormat(enum.Enum):
-    """How ``serialize_list`` writes a list."""
-
-    JSON = 1
-    COMMA_SEPARATED_STR = 2
 
 
 class Placeholder:
@@ -100,15 +82,15 @@ class Placeholder:
 
     def b64encode(self, url_safe: bool = True) -> Placeholder:
         """The value in Base64, with the alphabet for urls or the standard one."""
-        return _Base64(self, url_safe)
+        return _Encoded(self, "b64encode", url_safe)
 
     def serialize(self, serialization_format: ProtoSerializationFormat) -> Placeholder:
         """The text (or bytes, for BINARY) of a message or a configuration model."""
-        return _Serialized(self, serialization_format)
+        return _Encoded(self, "serialize", serialization_format)
 
     def serialize_list(self, serialization_format: ListSerializationFormat) -> Placeholder:
         """The text of a list of int, float, str and bool."""
-        return _SerializedList(self, serialization_format)
+        return _Encoded(self, "serialize_list", serialization_format)
 
     # What cannot work is refused, not misunderstood.
 
@@ -314,55 +296,20 @@ def _look_up(value: Any, key: int | str, asked: Placeholder) -> Any:
         raise ResolutionError(f"{asked!r}: expected a value that has {key!r}, received {value!r}") from error
 
 
-class _Base64(_Operation):
-    def resolve(self, known: Known) -> str:
-        value = _not_null(self._operands[0], known)
-        data = value.encode() if isinstance(value, str) else value
-        if not isinstance(data, bytes):
-            raise ResolutionError(f"{self!r}: expected text or bytes, received {value!r}")
-        encode = base64.urlsafe_b64encode if self._operands[1] else base64.b64encode
-        return encode(data).decode("ascii")
+class _Encoded(_Operation):
+    """A value as text or bytes; operands: the value, the name of the method, its option."""
 
-    def __repr__(self) -> str:
-        return f"{_inner(self._operands[0])}.b64encode(url_safe={self._operands[1]})"
-
-
-class _Serialized(_Operation):
     def resolve(self, known: Known) -> str | bytes:
-        value = _not_null(self._operands[0], known)
+        operand, method, option = self._operands
+        value = _not_null(operand, known)
         try:
-            return serialized(value, self._operands[1])
+            return ENCODINGS[method](value, option)
         except (TypeError, AttributeError) as error:
-            raise ResolutionError(f"{self!r}: expected a message, received {value!r}: {error}") from error
+            raise ResolutionError(f"{self!r}: {error}, received {value!r}") from error
 
     def __repr__(self) -> str:
-        return f"{_inner(self._operands[0])}.serialize({self._operands[1].name})"
-
-
-class _SerializedList(_Operation):
-    def resolve(self, known: Known) -> str:
-        values = _not_null(self._operands[0], known)
-        if isinstance(values, str | bytes | Mapping) or not all(isinstance(v, str | int | float) for v in values):
-            raise ResolutionError(f"{self!r}: expected a list of bool, int, float or str, received {values!r}")
-        if self._operands[1] is ListSerializationFormat.JSON:
-            return json.dumps(list(values))
-        return ",".join(f'"{value}"' if isinstance(value, str) else str(value) for value in values)
-
-    def __repr__(self) -> str:
-        return f"{_inner(self._operands[0])}.serialize_list({self._operands[1].name})"
-
-
-def serialized(value: Any, form: ProtoSerializationFormat) -> str | bytes:
-    """Returns the text or bytes of a message or a configuration model."""
-    if hasattr(value, "model_dump_json") and form is ProtoSerializationFormat.JSON:
-        return str(value.model_dump_json(exclude_none=True))
-    from google.protobuf import json_format, text_format
-
-    if form is ProtoSerializationFormat.JSON:
-        return str(json_format.MessageToJson(value, preserving_proto_field_name=True))
-    if form is ProtoSerializationFormat.BINARY:
-        return bytes(value.SerializeToString())
-    return str(text_format.MessageToString(value))
+        operand, method, option = self._operands
+        return f"{_inner(operand)}.{method}({getattr(option, 'name', option)})"
 
 
 def _value(operand: Any, known: Known) -> Any:

@@ -6,17 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mlops_tfx.errors import ResolutionError, did_you_mean
+from mlops_tfx.errors import NullValueError, ResolutionError, did_you_mean
 
 if TYPE_CHECKING:
     from mlops_tfx.artifacts import Artifact
     from mlops_tfx.channel import BaseChannel
 
     ArtifactLists = Mapping[str, Sequence[Artifact]]
-
-
-class NullValueError(ResolutionError):
-    """There is no value: an optional input has no artifact, or an optional parameter is not given."""
 
 
 def _no_channels(channel: BaseChannel[Any]) -> Sequence[Artifact]:

@@ -79,6 +79,14 @@ def test_runtime_parameters_where_tfx_takes_them(
             node.with_values({parameter: "no JSON"})
 
 
+def test_a_number_for_a_flag() -> None:
+    """TFX's runtime parameters are no bool."""
+    node = components.SchemaGen(statistics=Channel(ExampleStatistics), infer_feature_shape=RuntimeParameter("p", int))
+    assert [node.with_values({"infer_feature_shape": n}).infer_feature_shape for n in (0, 1)] == [False, True]
+    with pytest.raises(ConfigError, match="expected bool, received 2"):
+        node.with_values({"infer_feature_shape": 2})
+
+
 def test_checks_of_a_component_wait_for_its_values() -> None:
     node = components.Trainer(**{**TRAINER, "run_fn": RuntimeParameter("run_fn", str)})
     assert node.problems == []
