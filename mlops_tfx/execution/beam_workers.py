@@ -79,11 +79,14 @@ class WatchedWorkerHandler(worker_handlers.SubprocessSdkWorkerHandler):
 
 
 def _with_same_modules(command: bytes) -> bytes:
-    """The shell command that starts a worker, with this process's search path for modules.
+    """The shell command that starts a worker, with the search path for modules of this process and of its children.
 
-    Functions travel by the name of their module, and a user's module may be known by its folder alone.
+    Functions travel by the name of their module, and a user's module may be known by its folder alone. What is meant
+    for processes started from here (PYTHONPATH) comes first, as it would without us.
     """
-    folders = [os.path.abspath(entry) for entry in sys.path if os.path.isdir(entry or os.curdir)]
+    inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    places = [*filter(None, inherited), *(entry or os.curdir for entry in sys.path)]
+    folders = dict.fromkeys(os.path.abspath(place) for place in places if os.path.isdir(place))
     return f"PYTHONPATH={shlex.quote(os.pathsep.join(folders))} ".encode() + command
 
 

@@ -32,6 +32,12 @@ print(sorted(heavy & set(sys.modules)))
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
+def test_importing_stays_cheap():
+    script = Path(__file__).parents[3] / "benchmarks" / "imports.py"
+    done = subprocess.run([sys.executable, str(script), "--check", "--repeat", "2"], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_importing_the_facade_loads_none_of_its_modules():
     code = "import sys; from mlops_tfx import v1; sys.exit(any(m.startswith('mlops_tfx.v1.dsl') for m in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
