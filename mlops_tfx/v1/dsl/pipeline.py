@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mlops_tfx import pipeline
+from mlops_tfx.channel import BaseChannel
 from mlops_tfx.connection import as_connection
+from mlops_tfx.control_flow import PipelineInputs
 from mlops_tfx.errors import ConfigError, WiringError
 from mlops_tfx.node import Node
 from mlops_tfx.placeholders import Placeholder
@@ -22,7 +24,7 @@ class ExecutionMode(enum.Enum):
 
 
 class Pipeline(pipeline.Pipeline):
-    """An immutable graph of nodes, made with TFX's arguments.
+    """An immutable graph of nodes, made with TFX's arguments. It may itself be a node of another pipeline.
 
     Args:
         pipeline_name: at most 63 characters; names the pipeline in the metadata store.
@@ -36,8 +38,8 @@ class Pipeline(pipeline.Pipeline):
         beam_pipeline_args: flags for every node's Beam pipelines.
         platform_config: for TFX's orchestrators in clusters; refused unless None.
         execution_mode: SYNC; ASYNC is refused.
-        inputs: refused unless None.
-        outputs: refused unless None.
+        inputs: what it takes from the pipeline around, where it is a part of one.
+        outputs: what it gives to the pipeline around: channels of its nodes by name.
         dsl_context_registry: TFX's bookkeeping of ``with`` blocks; not used here.
 
     Raises:
@@ -54,8 +56,8 @@ class Pipeline(pipeline.Pipeline):
         beam_pipeline_args: Sequence[str | Placeholder] | None = None,
         platform_config: Any = None,
         execution_mode: ExecutionMode = ExecutionMode.SYNC,
-        inputs: Any = None,
-        outputs: Mapping[str, Any] | None = None,
+        inputs: PipelineInputs | None = None,
+        outputs: Mapping[str, BaseChannel[Any]] | None = None,
         dsl_context_registry: Any = None,
     ) -> None:
         problems = _refused(platform_config, execution_mode)
@@ -72,7 +74,11 @@ class Pipeline(pipeline.Pipeline):
             components,
             enable_cache=enable_cache,
             beam_pipeline_args=beam_pipeline_args or (),
+            inputs=inputs,
+            outputs=outputs,
         )
+        self.platform_config = platform_config
+        self.execution_mode = execution_mode
 
 
 def _refused(platform_config: Any, execution_mode: Any) -> list[str]:

@@ -9,6 +9,7 @@ import pytest
 from mlops_tfx import connection
 from mlops_tfx import v1 as tfx
 from mlops_tfx.connection import MySQLConnection, PostgreSQLConnection, SqliteConnection, as_connection
+from mlops_tfx.control_flow import PipelineInputs
 from mlops_tfx.errors import ConfigError, DataError, PipelineFailedError, WiringError
 
 Parameter = tfx.dsl.components.Parameter
@@ -59,6 +60,16 @@ def test_a_pipeline_runs_and_is_not_cached_unless_asked_for(tmp_path):
             "select parent_type_id from ParentType where type_id = ?", (types[f"{__name__}.Gen"],)
         ).fetchall()
     assert base == [(types["mlmd.Process"],)]
+
+
+def test_a_pipeline_within_a_pipeline(tmp_path):
+    gen = Gen(text="hello")
+    inputs = PipelineInputs({"data": gen.outputs["data"]})
+    use = Use(data=inputs.inputs["data"])
+    part = tfx.dsl.Pipeline("part", inputs=inputs, components=[use], outputs={"length": use.outputs["length"]})
+    whole = tfx.dsl.Pipeline("whole", str(tmp_path / "root"), components=[gen, part])
+    result = tfx.orchestration.LocalDagRunner().run(whole)
+    assert result.outputs["part"]["length"][0].value == 5
 
 
 def test_a_failure_is_raised(tmp_path):

@@ -170,9 +170,6 @@ def samples() -> dict[str, Any]:
 
 
 METHODS_DIFFERENT: dict[str, dict[str, str]] = {
-    "tfx.v1.dsl.Pipeline": dict.fromkeys(
-        ("execution_mode", "id", "inputs", "outputs", "platform_config", "with_id"), TO_COME
-    ),
     "tfx.v1.types.BaseNode": {
         "downstream_nodes": "a pipeline knows them: pipeline.downstream_of(node_id)",
         "upstream_nodes": "is called: upstream_nodes()",
