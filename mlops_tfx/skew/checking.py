@@ -1,0 +1,192 @@
+"""Sends rows along a path and compares the answers with training's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from mlops_tfx.skew.comparison import FEATURE, PREDICTION, Outcome, Tolerance, compare
+from mlops_tfx.skew.observation import Observer
+from mlops_tfx.skew.paths import IN_PROCESS, RequestPath, stacked
+from mlops_tfx.skew.trained_model import dense_array
+from mlops_tfx.skew.training import Computed, Reference, RejectedError, predict
+
+if TYPE_CHECKING:
+    from mlops_tfx.skew.paths import Path
+    from mlops_tfx.skew.rows import RowSet
+    from mlops_tfx.skew.signatures import Signature
+
+TOGETHER, ONE_BY_ONE = "together", "one by one"
+
+
+@dataclass(frozen=True)
+class Tolerances:
+    """What counts as equal.
+
+    Attributes:
+        written: for features and predictions in this process, where the graph optimizer is off.
+        features: for features elsewhere, and for what training read.
+        predictions: for predictions elsewhere.
+    """
+
+    written: Tolerance
+    features: Tolerance
+    predictions: Tolerance
+
+    def of(self, path: str, kind: str) -> Tolerance:
+        """The tolerance for FEATURE or PREDICTION on a path."""
+        if path == IN_PROCESS:
+            return self.written
+        return self.features if kind == FEATURE else self.predictions
+
+
+@dataclass
+class Result:
+    """What came of sending some rows along a path.
+
+    Attributes:
+        path: its name.
+        signature: the signature asked.
+        rows: SAMPLED or SYNTHESISED.
+        form: TOGETHER or ONE_BY_ONE.
+        sent: the rows that were sent; None if none could be.
+        outcomes: how each output compares.
+        observed: how the features inside the signature's graph compare, as far as they were looked at.
+        inexpressible: reason -> how many rows cannot be sent because of it, by design.
+        error: why there is no answer.
+    """
+
+    path: str
+    signature: str
+    rows: str
+    form: str
+    sent: RowSet | None = None
+    outcomes: list[Outcome] = field(default_factory=list)
+    observed: list[Outcome] = field(default_factory=list)
+    inexpressible: dict[str, int] = field(default_factory=dict)
+    error: str | None = None
+
+    @property
+    def equal(self) -> bool:
+        """Whether everything that was compared is equal."""
+        return self.error is None and all(outcome.equal for outcome in (*self.outcomes, *self.observed))
+
+
+@dataclass(frozen=True)
+class Check:
+    """How rows are sent and compared.
+
+    Attributes:
+        tolerances: what counts as equal.
+        not_sent: features that requests for predictions do not have: the label.
+        observers: signature -> what looks into it, where the path is this process.
+    """
+
+    tolerances: Tolerances
+    not_sent: tuple[str, ...]
+    observers: Mapping[str, Observer]
+
+    def run(self, path: Path, signature: Signature, reference: Reference, form: str) -> Result:
+        """Sends the rows of a reference and compares."""
+        rows = self.sent(reference.rows, signature)
+        reasons = path.inexpressible(rows, signature)
+        kept = [row for row in range(len(rows)) if row not in reasons]
+        result = Result(path.name, signature.name, rows.origin, form)
+        for reason in reasons.values():
+            result.inexpressible[reason] = result.inexpressible.get(reason, 0) + 1
+        if not kept:
+            return result
+        reference, rows = reference.take(kept), rows.take(kept)
+        result.sent = rows
+        answer = path.answer if form == TOGETHER else path.answer_one_by_one
+        try:
+            served = answer(rows, signature)
+        except RejectedError as error:
+            result.error = str(error)
+            return result
+        computed = reference.written if path.name == IN_PROCESS else reference.read
+        result.outcomes = self._compared(path.name, signature, computed, served, form)
+        if isinstance(path, RequestPath) and signature.name in self.observers and path.name == IN_PROCESS:
+            result.observed = self._observed(path, signature, reference, rows, form)
+        return result
+
+    def sent(self, rows: RowSet, signature: Signature) -> RowSet:
+        """Returns the rows as a client has them: without the label, unless transformed features are asked for."""
+        return rows if signature.transformed else rows.without(self.not_sent)
+
+    def _compared(
+        self, path: str, signature: Signature, computed: Computed, served: Mapping[str, Any], form: str
+    ) -> list[Outcome]:
+        found = []
+        for name, kind in signature.kinds.items():
+            if name not in served:
+                found.append(Outcome(name, kind, problem="expected this output, received none"))
+                continue
+            training = self._training(computed, signature, name, kind, form)
+            found.append(compare(name, kind, training, served[name], self.tolerances.of(path, kind)))
+        return found
+
+    def _training(self, computed: Computed, signature: Signature, name: str, kind: str, form: str) -> Any:
+        if kind == FEATURE:
+            return computed.features[name]
+        # An answer to one row may round otherwise than that to many, so like is compared with like.
+        answers = computed.predictions if form == TOGETHER else computed.predictions_one_by_one
+        return answers[signature.predictions[name]]
+
+    def _observed(
+        self, path: RequestPath, signature: Signature, reference: Reference, rows: RowSet, form: str
+    ) -> list[Outcome]:
+        observer = self.observers[signature.name]
+        groups = [rows] if form == TOGETHER else [rows.take([row]) for row in range(len(rows))]
+        found = [
+            {name: dense_array(value) for name, value in observer(path.inputs(group, signature)).items()}
+            for group in groups
+        ]
+        return [
+            compare(name, FEATURE, alike(reference.written.features[name], served), served, self.tolerances.written)
+            for name in observer.features
+            for served in [stacked([answer[name] for answer in found])]
+        ]
+
+
+def alike(training: Any, served: Any) -> Any:
+    """Training's feature in the type and rank that the model takes it in, where that is another."""
+    if training.dtype != served.dtype and training.dtype.kind in "fiub" and served.dtype.kind in "fiub":
+        training = training.astype(served.dtype)
+    if training.ndim != served.ndim and training.size == served.size:
+        training = training.reshape(served.shape)
+    return training
+
+
+def verify(
+    observer: Observer, path: RequestPath, signature: Signature, reference: Reference, rows: RowSet
+) -> str | None:
+    """Returns why what the observer tells is not what the signature's predictions come from; None if it is.
+
+    What was trained, given the observed features, must answer as the signature does, but for rounding.
+    """
+    inputs = path.inputs(rows, signature)
+    try:
+        observed = predict(reference.written.model, observed_and_unused(observer, inputs, reference))
+        served = path.send(signature, inputs)
+    except (tf.errors.OpError, RejectedError) as error:
+        return f"the features found cannot be computed or used: {error}"
+    for output, name in signature.predictions.items():
+        outcome = compare(output, PREDICTION, observed[name], served[output], ROUNDING)
+        if not outcome.equal:
+            return f"the model, given the features found, does not answer what the signature does in {output!r}"
+    return None
+
+
+# Graphs that do the same are fused differently; a tensor of another meaning would be much farther off.
+ROUNDING = Tolerance(ulps=1024, absolute=1e-5)
+
+
+def observed_and_unused(
+    observer: Observer, inputs: Mapping[str, Any], reference: Reference
+) -> dict[str, Any]:
+    """Returns the features that the signature computes; training's for those that the model does not read."""
+    return {**reference.written.tensors, **observer(inputs)}
