@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mlops_tfx.components.json_lines_example_gen import JsonLinesExampleGen
     from mlops_tfx.components.pusher import Pusher
     from mlops_tfx.components.schema_gen import SchemaGen
+    from mlops_tfx.components.skew_validator import SkewValidator
     from mlops_tfx.components.statistics_gen import MergeStatistics, StatisticsGen
     from mlops_tfx.components.trainer import Trainer
     from mlops_tfx.components.transform import Transform
@@ -49,6 +50,7 @@ __all__ = [
     "Pusher",
     "QueryBasedExampleGen",
     "SchemaGen",
+    "SkewValidator",
     "StatisticsGen",
     "Trainer",
     "Transform",
@@ -72,6 +74,7 @@ _FILES = {
     "MergeStatistics": "statistics_gen",
     "Pusher": "pusher",
     "SchemaGen": "schema_gen",
+    "SkewValidator": "skew_validator",
     "StatisticsGen": "statistics_gen",
     "Trainer": "trainer",
     "Transform": "transform",

@@ -14,6 +14,7 @@ from mlops_tfx.components.example_validator import ExampleValidator
 from mlops_tfx.components.import_schema_gen import ImportSchemaGen
 from mlops_tfx.components.pusher import Pusher
 from mlops_tfx.components.schema_gen import SchemaGen
+from mlops_tfx.components.skew_validator import SkewValidator
 from mlops_tfx.components.statistics_gen import StatisticsGen
 from mlops_tfx.components.trainer import Trainer
 from mlops_tfx.components.transform import Transform
@@ -69,6 +70,7 @@ def tabular_pipeline(
     train_args: TrainArgs | None = None,
     eval_args: EvalArgs | None = None,
     fail_on_anomalies: bool = False,
+    validate_skew: bool = False,
     enable_cache: bool = True,
     metadata_connection_config: ConnectionConfig | None = None,
     beam_pipeline_args: Sequence[str] = (),
@@ -97,6 +99,8 @@ def tabular_pipeline(
         train_args: splits and steps of training.
         eval_args: splits and steps of evaluation while training.
         fail_on_anomalies: whether the run stops at data that do not fit the schema.
+        validate_skew: whether a model is only pushed if served answers equal training's, element by element. ``run_fn``
+            must export with ``export_model``, or as SkewValidator wants it.
         enable_cache: whether results are reused.
         metadata_connection_config: the metadata store; by default a file in ``pipeline_root``.
         beam_pipeline_args: flags for Beam.
@@ -146,15 +150,28 @@ def tabular_pipeline(
         schema=schema,
         eval_config=eval_config or default_eval_config(label, task, slices, threshold),
     )
+    validators: list[Node] = [evaluator]
+    blessings: dict[str, Any] = {"model_blessing": evaluator.outputs["blessing"]}
+    if validate_skew:
+        skew_validator = SkewValidator(
+            model=trainer.outputs["model"],
+            transform_graph=transform.outputs["transform_graph"],
+            examples=examples,
+            schema=schema,
+            transformed_examples=transform.outputs["transformed_examples"],
+            label_key=label,
+        )
+        validators.append(skew_validator)
+        blessings["skew_blessing"] = skew_validator.outputs["blessing"]
     pusher = Pusher(
         model=trainer.outputs["model"],
-        model_blessing=evaluator.outputs["blessing"],
         push_destination=PushDestination(filesystem=PushDestination.Filesystem(base_directory=os.fspath(push_to))),
+        **blessings,
     )
     return Pipeline(
         pipeline_name=name,
         pipeline_root=os.fspath(pipeline_root),
-        components=[gen, statistics, schema_gen, validator, transform, trainer, baseline, evaluator, pusher],
+        components=[gen, statistics, schema_gen, validator, transform, trainer, baseline, *validators, pusher],
         enable_cache=enable_cache,
         metadata_connection_config=metadata_connection_config,
         beam_pipeline_args=beam_pipeline_args,

@@ -19,4 +19,5 @@ def create_pipeline(runs="runs/flights"):
         run_fn=os.path.join(HERE, "model.py"),
         slices=["carrier", "origin"],
         threshold=0.7,
+        validate_skew=True,
     )

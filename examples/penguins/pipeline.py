@@ -19,4 +19,5 @@ def create_pipeline(runs="runs/penguins"):
         run_fn=os.path.join(HERE, "model.py"),
         slices=["island"],
         threshold=0.9,
+        validate_skew=True,
     )

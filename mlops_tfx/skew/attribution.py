@@ -11,9 +11,11 @@ import pyarrow as pa
 import tensorflow as tf
 
 from mlops_tfx.errors import DataError, UserCodeError
+from mlops_tfx.io import wire
 from mlops_tfx.skew.checking import observed_and_unused
 from mlops_tfx.skew.comparison import differing_rows
 from mlops_tfx.skew.rows import RowSet
+from mlops_tfx.skew.synthesis import NOT_IN_ANY_VOCABULARY
 from mlops_tfx.skew.training import Reference, RejectedError, predict
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from mlops_tfx.skew.signatures import Signature
 
 _TRIED_ROWS = 64
+_DONORS = 4
 
 
 @dataclass(frozen=True)
@@ -102,8 +105,8 @@ def by_replacing_raw_features(
 ) -> list[Suspect]:
     """Replaces raw features one at a time, for training's path and the signature alike, where only answers are known.
 
-    A feature is replaced by nothing, and by what it is in a row on which both agree, if there is one. Where this makes
-    both agree, the feature has to do with the difference.
+    A feature is replaced by nothing, by what it is in some other rows, and text by what no vocabulary has. Where this
+    makes both agree, the feature has to do with the difference. Real rows only: extreme values hide what others do.
 
     Args:
         path: this process.
@@ -117,11 +120,14 @@ def by_replacing_raw_features(
     if wrong is None or not wrong.any():
         return []
     tried = reference.take(np.flatnonzero(wrong)[:_TRIED_ROWS].tolist())
-    agreeing = np.flatnonzero(~wrong)
+    # Rows on which both agree are the best to take values from.
+    donors = [*np.flatnonzero(~wrong)[:_DONORS], *np.flatnonzero(wrong)[:_DONORS]][:_DONORS]
     found: list[tuple[int, Suspect]] = []
     for name in features:
         column = _column(reference.rows, name)
-        values = [pa.nulls(1, column.type)] + [column.take(pa.array([row])) for row in agreeing[:1]]
+        values = [pa.nulls(1, column.type)] + [column.take(pa.array([row])) for row in donors]
+        if pa.types.is_large_list(column.type) and wire.is_bytes(column.type.value_type):
+            values.append(pa.array([[NOT_IN_ANY_VOCABULARY]], column.type))
         left = [_left(path, signature, _replaced(tried, name, value), not_sent, tolerances) for value in values]
         known = [count for count in left if count is not None]
         if known and min(known) < len(tried):

@@ -20,7 +20,7 @@ from mlops_tfx.io.examples import TFRECORDS_GZIP, ExamplesWriter, Shard
 from mlops_tfx.skew import raw_tensors
 from mlops_tfx.skew.paths import BULK, joined
 from mlops_tfx.skew.signatures import SERIALIZED
-from mlops_tfx.skew.training import RejectedError
+from mlops_tfx.skew.training import RejectedError, message_of
 
 if TYPE_CHECKING:
     from mlops_tfx.inference.loaded_model import LoadedModel
@@ -85,7 +85,7 @@ class BulkPath:
             job.infer(self._load(job), 0, piece)
             return joined([_row(record) for record in _records(piece.folder)])
         except MlopsTfxError as error:
-            raise RejectedError(" ".join(str(error).split())[:500]) from error
+            raise RejectedError(message_of(error)) from error
         finally:
             filesystem.remove_tree(folder)
 

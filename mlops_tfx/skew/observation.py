@@ -16,10 +16,9 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from mlops_tfx.skew.arithmetic import as_written
-from mlops_tfx.skew.trained_model import TrainedModel
+from mlops_tfx.skew.trained_model import TrainedModel, frozen
 
 _PASSING = {"Identity", "StopGradient", "PreventGradient", "EnsureShape", "Snapshot", "IdentityN"}
 _FED = {"Placeholder", "PlaceholderWithDefault"}
@@ -70,7 +69,7 @@ def observe(signature: Any, model: TrainedModel) -> Observer:
     Raises:
         UnobservableError: its operations are not in the graph, or what replaces a feature is not.
     """
-    served, trained = _frozen(signature), _frozen(model.function)
+    served, trained = frozen(signature), model.frozen
     places = _places(trained, model)
     found = _search(served, trained)
     told = []
@@ -88,12 +87,6 @@ def observe(signature: Any, model: TrainedModel) -> Observer:
     pruned = served.prune([*inputs, *(placeholder for placeholder, _ in resources)], fetches)
     names = tuple(tensor.op.name for tensor in inputs)
     return Observer(tuple(told), pruned, names, tuple(handle for _, handle in resources), model.specs)
-
-
-def _frozen(function: Any) -> Any:
-    """The function as one flat graph with constants for variables."""
-    # TensorFlow gives the function no public name; TensorFlow Lite's converter and many programs import it from here.
-    return convert_variables_to_constants_v2(function, lower_control_flow=False, aggressive_inlining=True)
 
 
 def _places(trained: Any, model: TrainedModel) -> dict[str, list[str]]:

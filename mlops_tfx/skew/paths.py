@@ -23,7 +23,7 @@ from mlops_tfx.skew import raw_tensors
 from mlops_tfx.skew.arithmetic import as_written
 from mlops_tfx.skew.signatures import SERIALIZED
 from mlops_tfx.skew.trained_model import dense_array
-from mlops_tfx.skew.training import RejectedError
+from mlops_tfx.skew.training import RejectedError, message_of
 
 if TYPE_CHECKING:
     from mlops_tfx.skew.rows import RowSet
@@ -115,14 +115,9 @@ def in_process(spec: Mapping[str, Any]) -> RequestPath:
                 answer = signature.function(**given)
             return {name: dense_array(value) for name, value in answer.items()}
         except (tf.errors.OpError, ValueError, TypeError) as error:
-            raise RejectedError(_first_line(error)) from error
+            raise RejectedError(message_of(error)) from error
 
     return RequestPath(IN_PROCESS, send, spec)
-
-
-def _first_line(error: BaseException) -> str:
-    text = error.message if isinstance(error, tf.errors.OpError) else str(error)
-    return " ".join(str(text).split())[:500]
 
 
 @contextlib.contextmanager
@@ -165,6 +160,6 @@ def _sender(client: Any) -> Any:
         try:
             return dict(client.predict(_MODEL, given, signature_name=signature.name))
         except (ServingError, ValueError) as error:
-            raise RejectedError(" ".join(str(error).split())[:500]) from error
+            raise RejectedError(message_of(error)) from error
 
     return send

@@ -113,30 +113,44 @@ class Sample:
 
 
 def draw(examples: Sequence[Examples], splits: Sequence[str], size: int, seed: int) -> Sample:
-    """Draws rows, the same ones for the same seed: equally many of each split, every row of a split equally likely.
+    """Draws rows, the same ones for the same seed: as many of each split, every row of a split equally likely.
+
+    What a small split lacks, the others have more.
 
     Raises:
         DataError: the rows are no tf.Examples, or there are none.
     """
+    drawn = {split: _draw_split(examples, split, size, np.random.default_rng([seed, index]))
+             for index, split in enumerate(splits)}  # fmt: skip
+    counts = {split: count for split, (_, count) in drawn.items()}
     parts: list[RowSet] = []
     places: list[tuple[str, int]] = []
-    counts: dict[str, int] = {}
-    for index, split in enumerate(splits):
-        random = np.random.default_rng([seed, index])
-        quota = size // len(splits) + (index < size % len(splits))
-        rows, numbers, counts[split] = _draw_split(examples, split, quota, random)
-        if rows is not None:
-            parts.append(rows)
-            places += [(split, int(number)) for number in numbers]
+    for split, quota in _quotas(counts, size).items():
+        kept, _ = _smallest(drawn[split][0], quota)
+        for piece in kept if quota else ():
+            names = tuple(f"row {number} of split {split!r}" for number in piece.numbers)
+            parts.append(RowSet(SAMPLED, piece.content.batch, names, piece.content.records))
+            places += [(split, int(number)) for number in piece.numbers]
     if not parts:
         where = " and ".join(artifact.recorded_uri for artifact in examples)
         raise DataError(f"expected rows in splits {list(splits)!r} of the examples at {where}, found none")
     return Sample(_joined(parts), tuple(places), counts)
 
 
+def _quotas(counts: dict[str, int], size: int) -> dict[str, int]:
+    """How many rows of each split, in the order of the splits: the smallest first takes its share, or all it has."""
+    quotas, left = dict.fromkeys(counts, 0), size
+    by_size = sorted(counts, key=lambda split: counts[split])
+    for index, split in enumerate(by_size):
+        quotas[split] = min(counts[split], -(-left // (len(by_size) - index)))
+        left -= quotas[split]
+    return quotas
+
+
 def _draw_split(
-    examples: Sequence[Examples], split: str, quota: int, random: np.random.Generator
-) -> tuple[RowSet | None, NDArray[np.int64], int]:
+    examples: Sequence[Examples], split: str, size: int, random: np.random.Generator
+) -> tuple[list[_Piece], int]:
+    """The rows with the smallest of random numbers, ``size`` or somewhat more, and how many rows there are."""
     kept: list[_Piece] = []
     count, limit = 0, 1.0
     for block in _blocks(examples, split):
@@ -145,16 +159,9 @@ def _draw_split(
         if len(chosen):
             kept.append(_Piece(block.take(chosen), drawn[chosen], count + chosen))
         count += block.rows
-        if sum(len(piece.draws) for piece in kept) > 4 * max(quota, 64):
-            kept, limit = _smallest(kept, quota)
-    kept, _ = _smallest(kept, quota)
-    if not kept:
-        return None, np.zeros(0, np.int64), count
-    numbers = np.concatenate([piece.numbers for piece in kept])
-    names = tuple(f"row {number} of split {split!r}" for number in numbers)
-    batch = concat([piece.content.batch for piece in kept])
-    records = [piece.content.records for piece in kept if piece.content.records is not None]
-    return RowSet(SAMPLED, batch, names, pa.concat_arrays(records) if records else None), numbers, count
+        if sum(len(piece.draws) for piece in kept) > 4 * max(size, 64):
+            kept, limit = _smallest(kept, size)
+    return _smallest(kept, size)[0], count
 
 
 @dataclass(frozen=True)

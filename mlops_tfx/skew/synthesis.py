@@ -18,7 +18,7 @@ _TYPES = {schema_pb2.BYTES: pa.large_binary(), schema_pb2.INT: pa.int64(), schem
 _INT64 = np.iinfo(np.int64)
 _FLOAT32 = np.finfo(np.float32)
 _LONG_TEXT = 1 << 16  # bytes; longer than any category, and short enough for every server's default limit
-_NOT_IN_ANY_VOCABULARY = b"no such value \xe2\x80\x93 42"
+NOT_IN_ANY_VOCABULARY = b"no such value \xe2\x80\x93 42"
 _NOT_UTF8 = b"\xff\xfe\x80 not UTF-8"
 
 
@@ -80,7 +80,7 @@ def _filler(feature: Any) -> Any:
 
 
 def _texts(feature: Any, domains: Mapping[str, Any], present: Any) -> Iterator[tuple[str, bytes]]:
-    yield "out of the vocabulary", _NOT_IN_ANY_VOCABULARY
+    yield "out of the vocabulary", NOT_IN_ANY_VOCABULARY
     yield "an empty text", b""
     yield "no UTF-8", _NOT_UTF8
     yield "a zero byte", b"a\x00b"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from mlops_tfx.errors import ConfigError, did_you_mean
 from mlops_tfx.serving.export import PREDICT_TRANSFORMED
@@ -31,6 +33,11 @@ class TrainedModel:
     specs: Mapping[str, Any]
     signature: str | None = None
 
+    @cached_property
+    def frozen(self) -> Any:
+        """The function as one flat graph."""
+        return frozen(self.function)
+
     @property
     def order(self) -> list[str]:
         """The features in the order in which TensorFlow flattens them."""
@@ -47,6 +54,12 @@ class TrainedModel:
             return named_outputs(self.function(**values))
         arguments, keywords = self.function.structured_input_signature
         return named_outputs(self.function(values, *arguments[1:], **keywords))
+
+
+def frozen(function: Any) -> Any:
+    """Returns a concrete function as one flat graph with constants for variables."""
+    # TensorFlow gives this no public name; TensorFlow Lite's converter and many programs import it from here.
+    return convert_variables_to_constants_v2(function, lower_control_flow=False, aggressive_inlining=True)
 
 
 def named_outputs(result: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +27,9 @@ from mlops_tfx.transformation.saved_graph import SavedGraph
 if TYPE_CHECKING:
     from mlops_tfx.skew.rows import RowSet
     from mlops_tfx.skew.trained_model import TrainedModel
+
+
+_LONGEST_MESSAGE = 500
 
 
 class RejectedError(MlopsTfxError):
@@ -96,7 +100,7 @@ class Preprocessing:
                 self._apply(batch, rows.origin)
             except (DataError, UserCodeError) as error:
                 if len(numbers) == 1:
-                    refused[numbers[0]] = _message(error)
+                    refused[numbers[0]] = message_of(error)
                 else:
                     half = len(numbers) // 2
                     pending += [numbers[half:], numbers[:half]]
@@ -110,8 +114,12 @@ class Preprocessing:
         return found
 
 
-def _message(error: BaseException) -> str:
-    return " ".join(str(error).split())
+def message_of(error: BaseException) -> str:
+    """Returns an error's text in one line, without what TensorFlow adds of its own numbering and stack traces."""
+    text = error.message if isinstance(error, tf.errors.OpError) else str(error)
+    line = " ".join(str(text).split())
+    line = re.sub(r"Graph execution error: Detected at node .*?<stack traces unavailable> ", "", line)
+    return re.sub(r"\s*\[\[\{\{node .*?\}\}\]\]|\s*\[Op:[^\]]*\]", "", line)[:_LONGEST_MESSAGE]
 
 
 @dataclass(frozen=True)
@@ -190,4 +198,4 @@ def predict(model: TrainedModel | None, features: Mapping[str, Any], optimized: 
         with contextlib.nullcontext() if optimized else as_written():
             return model(features)
     except (tf.errors.OpError, ValueError, TypeError) as error:
-        raise RejectedError(_message(error)) from error
+        raise RejectedError(message_of(error)) from error

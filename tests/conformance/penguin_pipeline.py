@@ -68,7 +68,7 @@ def nodes(folder: Path) -> list[Node]:
     )
     (trainer,) = (node for node in chain.nodes if isinstance(node, Trainer))
     tuner = Tuner(examples=trainer.inputs["examples"], tuner_fn="tests.conformance.tuning.tuner_fn")
-    inferring = inferring_nodes(statistics.inputs["examples"], trainer.outputs["model"])
+    inferring = inferring_nodes(statistics.inputs["examples"], trainer)
     return [*chain.nodes, *validators, *inferring, tuner, merged, records, lines, *formats, *queried, schema]
 
 

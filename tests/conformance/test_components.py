@@ -125,6 +125,7 @@ TFX_SIGNATURES = {
         "examples", "model", "baseline_model", "feature_slicing_spec", "fairness_indicator_thresholds",
         "example_splits", "eval_config", "schema", "module_file", "module_path",
     ),
+    "SkewValidator": (),  # TFX has none
     "Pusher": ("model", "model_blessing", "infra_blessing", "push_destination", "custom_config"),
 }  # fmt: skip
 
