@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from typing import Any
 
@@ -17,7 +18,7 @@ from mlops_tfx.serving.local import serve
 # pandas 1.5 calls a function that NumPy 1.25 deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:np.find_common_type is deprecated:DeprecationWarning")
 NODES = ("CsvExampleGen", "StatisticsGen", "SchemaGen", "ExampleValidator", "Transform", "Trainer",
-         "latest_blessed_model", "Evaluator", "Pusher")  # fmt: skip
+         "latest_blessed_model", "Evaluator", "SkewValidator", "Pusher")  # fmt: skip
 FORBIDDEN = {"dep_time", "dep_delay", "arr_time", "arr_delay", "air_time", "tailnum"}
 
 
@@ -67,6 +68,20 @@ def test_what_the_program_prints(flights_sample: tuple[Any, str]) -> None:
     assert re.search(question + r"\n .* gRPC: \d+\.\d% likely", printed)
     assert str(example.output("Trainer", "model")) in printed
     assert str(example.pushed) in printed
+
+
+def test_what_is_served_is_what_training_saw(flights_sample: tuple[Any, str]) -> None:
+    example, _ = flights_sample
+    report = json.loads((example.output("SkewValidator", "report") / "skew.json").read_text())
+    assert report["reasons"] == []
+    assert report["blessed"] is True
+    assert (report["rows"]["sampled"], sum(report["rows"]["of_each_split"].values())) == (256, 20_000)
+    compared = {(found["path"], found["signature"]) for found in report["results"] if found["outputs"]}
+    assert len(compared) == 4 * 3
+    here = [outcome for found in report["results"] if found["path"] == "in_process"
+            for outcome in (*found["outputs"], *found["inside_the_graph"])]  # fmt: skip
+    assert {outcome["worst"] for outcome in here} == {None}, "equal to the last bit"
+    assert {outcome["name"] for outcome in here} >= {"distance_number", "carrier_category", "probability"}
 
 
 def test_no_column_tells_what_is_known_only_after_departure(flights_sample: tuple[Any, str]) -> None:
