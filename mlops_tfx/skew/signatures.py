@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from mlops_tfx.errors import ConfigError, did_you_mean
-from mlops_tfx.serving.export.raw_inputs import input_aliases
+from mlops_tfx.serving.input_names import input_aliases
 from mlops_tfx.skew.comparison import FEATURE, PREDICTION
 from mlops_tfx.skew.trained_model import SINGLE_OUTPUT
 
