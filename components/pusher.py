@@ -33,7 +33,7 @@ class Pusher(Component):
         infra_blessing: an InfraValidator's verdict; it may also hold the model, with warm-up requests.
         push_destination: where to; ``PushDestination(filesystem=PushDestination.Filesystem(base_directory=...))``.
         custom_config: for subclasses.
-        custom_executor_spec: accepted for TFX's sake, and refused unless None: subclass Pusher instead.
+        custom_executor_spec: pushes in place of ``run()``: an ExecutorClassSpec of TFX's kind. Better subclass Pusher.
         skew_blessing: a verdict on whether served answers are those of training; without a blessing nothing is pushed.
 
     Every version says where it came from: ``assets.extra/mlmd_uuid`` identifies the artifact of the model, and
@@ -60,17 +60,26 @@ class Pusher(Component):
         """A model and a destination."""
         if "model" not in self.inputs and "infra_blessing" not in self.inputs:
             yield "input 'model': expected it, or 'infra_blessing' with a model inside, received neither"
-        if self.push_destination is None or self.push_destination.filesystem is None:
+        if self.custom_executor_spec is not None:
+            if not hasattr(self.custom_executor_spec, "run_for"):
+                yield f"expected an ExecutorClassSpec, received custom_executor_spec={self.custom_executor_spec!r}"
+        elif self.push_destination is None or self.push_destination.filesystem is None:
             yield (
                 "parameter 'push_destination': expected PushDestination(filesystem=PushDestination.Filesystem("
                 f"base_directory=...)), received {self.push_destination!r}"
             )
-        if self.custom_executor_spec is not None:
-            yield "parameter 'custom_executor_spec' is not supported; subclass Pusher and override run() instead"
+
+    def cache_ingredients(self) -> Mapping[str, str]:
+        """The code of a custom executor."""
+        from mlops_tfx.execution.user_code import code_ingredients
+
+        return code_ingredients(function=getattr(self.custom_executor_spec, "executor_class", None))
 
     def still_valid(self, outputs: Mapping[str, Sequence[Artifact]]) -> bool:
         """Whether what was pushed is still there, unchanged, and the newest version."""
         pushed = outputs["pushed_model"][0]
+        if self.custom_executor_spec is not None:
+            return True  # where a custom executor pushes to is not known
         if pushed.custom_properties.get("pushed") != 1:
             # A verdict stands; a mark in the store may have been lifted.
             return pushed.custom_properties.get(_HELD_BACK) != 1 or bool(reason_not_to_push(self._source()))
@@ -84,6 +93,9 @@ class Pusher(Component):
     def run(self) -> None:
         """Pushes the model, or says why not."""
         filesystem.makedirs(self.pushed_model.uri)
+        if self.custom_executor_spec is not None:
+            self.custom_executor_spec.run_for(self)
+            return
         refusal = self._refusal()
         if refusal:
             self.context.log(f"not pushed: {refusal}")

@@ -41,7 +41,7 @@ class Trainer(Component):
         train_args: splits to train on (default: train) and number of steps (0: run_fn decides).
         eval_args: splits to evaluate on (default: eval) and number of steps (0: run_fn decides).
         custom_config: anything JSON, handed to run_fn.
-        custom_executor_spec: accepted for TFX's sake, and refused unless None: subclass Trainer instead.
+        custom_executor_spec: trains in place of ``run()``: an ExecutorClassSpec of TFX's kind. Better subclass Trainer.
         statistics: statistics of the examples; gives ``fn_args.num_examples``.
 
     The model should be a SavedModel; any other is taken with a warning, for Evaluators with custom extractors.
@@ -79,17 +79,21 @@ class Trainer(Component):
                 "and run_fn (a function or its dotted path), "
                 f"received module_file={self.module_file!r}, run_fn={self.run_fn!r}"
             )
-        if self.custom_executor_spec is not None:
-            yield "parameter 'custom_executor_spec' is not supported; subclass Trainer and override run() instead"
+        if self.custom_executor_spec is not None and not hasattr(self.custom_executor_spec, "run_for"):
+            yield f"expected an ExecutorClassSpec, received custom_executor_spec={self.custom_executor_spec!r}"
 
     def cache_ingredients(self) -> Mapping[str, str]:
         """The code of run_fn and of every project module that it imports."""
         from mlops_tfx.execution.user_code import code_ingredients
 
-        return code_ingredients(self.module_file, self.run_fn)
+        executor = getattr(self.custom_executor_spec, "executor_class", None)
+        return {**code_ingredients(self.module_file, self.run_fn), **code_ingredients(function=executor)}
 
     def run(self) -> None:
         """Calls run_fn and checks what it wrote."""
+        if self.custom_executor_spec is not None:
+            self.custom_executor_spec.run_for(self)
+            return
         from mlops_tfx.execution.autograph import leave_libraries_unconverted
         from mlops_tfx.execution.user_code import load_function, user_code
 

@@ -11,13 +11,14 @@ from collections.abc import Mapping, Sequence
 from mlops_tfx import filesystem
 from mlops_tfx.artifacts import Artifact
 
+DEFAULT_EXAMPLE_SPLITS = ["train", "eval"]
 _SPLIT_NAME = re.compile(r"^([A-Za-z0-9][A-Za-z0-9_-]*)?$")
 
 
 def get_single_instance(artifact_list: Sequence[Artifact]) -> Artifact:
     """Returns the one artifact of a list. Raises ValueError if there are none or several."""
     if len(artifact_list) != 1:
-        raise ValueError(f"expected list length of one but got {len(artifact_list)}")
+        raise ValueError(f"expected one artifact, received {len(artifact_list)}")
     return artifact_list[0]
 
 
@@ -38,7 +39,7 @@ def get_split_uris(artifact_list: Sequence[Artifact], split: str) -> list[str]:
     """Returns the folders of a split, of all artifacts. Raises ValueError for an artifact that lacks it."""
     for artifact in artifact_list:
         if split not in decode_split_names(artifact.split_names):
-            raise ValueError(f"Artifact {artifact!r} has no split {split!r}, only {artifact.split_names}")
+            raise ValueError(f"{artifact!r} has no split {split!r}, only {artifact.split_names}")
     return [os.path.join(artifact.uri, f"Split-{split}") for artifact in artifact_list]
 
 
@@ -46,9 +47,7 @@ def encode_split_names(splits: Sequence[str]) -> str:
     """Returns names of splits as an artifact has them. Raises ValueError for a name that cannot be."""
     for split in splits:
         if not _SPLIT_NAME.match(split):
-            raise ValueError(
-                f"Split names are expected to be alphanumeric (allowing dashes and underscores), got {split!r}"
-            )
+            raise ValueError(f"expected names of splits of letters, digits, '-' and '_', received {split!r}")
     return json.dumps(list(splits))
 
 
@@ -76,6 +75,6 @@ def verify_artifacts(artifacts: Mapping[str, Sequence[Artifact]] | Sequence[Arti
         artifacts = [artifact for several in artifacts.values() for artifact in several]
     for artifact in artifacts:
         if not artifact.uri:
-            raise RuntimeError(f"Artifact {artifact} does not have uri")
+            raise RuntimeError(f"{artifact!r} has no uri")
         if not filesystem.exists(artifact.uri):
-            raise RuntimeError(f"Artifact uri {artifact.uri} is missing")
+            raise RuntimeError(f"{artifact!r}: there is nothing at its uri")

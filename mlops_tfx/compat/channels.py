@@ -14,16 +14,7 @@ def as_channel(artifacts: Iterable[Artifact]) -> Channel[Any]:
     found = list(artifacts)
     if len({type(artifact) for artifact in found}) != 1:
         raise ValueError(f"expected one or more artifacts of one type, received {found!r}")
-    return Channel(type(found[0]))
-
-
-def artifact_query(
-    artifact_type: type[Artifact], *, producer_component_id: str | None = None, output_key: str | None = None
-) -> Channel[Any]:
-    """Returns a channel that asks the history of the same pipeline."""
-    if output_key and not producer_component_id:
-        raise ValueError("producer_component_id must be set to use output_key.")
-    return Channel(artifact_type, producer_component_id=producer_component_id, output_key=output_key)
+    return Channel(type(found[0])).set_artifacts(found)
 
 
 def get_individual_channels(input_channel: BaseChannel[Any]) -> list[BaseChannel[Any]]:

@@ -89,7 +89,7 @@ class BaseComponent(Component):
     def _check_class(self, spec: ComponentSpec, custom_executor_spec: ExecutorSpec | None) -> None:
         name = type(self).__qualname__
         if not isinstance(spec, self.SPEC_CLASS):
-            raise ValueError(f"{name} expects the spec argument to be an instance of {self.SPEC_CLASS}; got {spec!r}")
+            raise ValueError(f"{name}: expected a spec of class {self.SPEC_CLASS.__qualname__}, received {spec!r}")
         if custom_executor_spec is not None and not isinstance(custom_executor_spec, ExecutorSpec):
             raise TypeError(f"{name}: expected an ExecutorSpec, received custom_executor_spec={custom_executor_spec!r}")
         if not isinstance(custom_executor_spec or self.EXECUTOR_SPEC, ExecutorSpec):
@@ -127,6 +127,9 @@ class BaseComponent(Component):
         found = {"executor": str(getattr(self.executor_spec, "class_path", ""))}
         for code in (getattr(self.executor_spec, "executor_class", None), self.driver_class):
             found.update(code_ingredients(function=code))
+        module_file = self.exec_properties.get("module_file")
+        if isinstance(module_file, str) and module_file:
+            found.update(code_ingredients(module_file))
         if self._has_driver():
             found[_DRIVER] = _to_text(self._drive())
         return found

@@ -33,7 +33,7 @@ class ExecutionParameter:
 
     def __init__(self, type: Any = None, optional: bool = False, use_proto: bool = False) -> None:
         if use_proto and type in (int, float, str):
-            raise ValueError(f"use_proto set for primitive type {type}")
+            raise ValueError(f"use_proto is for messages, received type={type}")
         self.type = type
         self.optional = optional
         self.use_proto = use_proto
@@ -49,7 +49,7 @@ class ExecutionParameter:
         else:
             fits = isinstance(value, self.type) or (self.type is float and isinstance(value, int))
         if not fits:
-            raise TypeError(f"Expected type {self.type} for parameter {arg_name!r} but got {value!r} instead.")
+            raise TypeError(f"parameter {arg_name!r}: expected {self.type}, received {arg_name}={value!r}")
 
     def as_property(self, value: Any) -> Any:
         """Returns the value as the executor gets it: messages as JSON text, unless ``use_proto``."""
@@ -87,9 +87,9 @@ class ChannelParameter:
         is_async: bool = False,
     ) -> None:
         if not (isinstance(type, _TYPE) and issubclass(type, Artifact)):
-            raise ValueError(f'Argument "type" of ChannelParameter must be a subclass of Artifact, received {type!r}')
+            raise ValueError(f"ChannelParameter: expected a class of artifacts, received type={type!r}")
         if allow_empty is not None and not optional:
-            raise ValueError("allow_empty should only be explicitly set if optional is True")
+            raise ValueError("allow_empty is for optional inputs; give optional=True too")
         self.type: Any = type
         self.optional = optional
         self.allow_empty_explicitly_set = allow_empty is not None
@@ -99,9 +99,11 @@ class ChannelParameter:
     def type_check(self, arg_name: str, value: Any) -> None:
         """Raises TypeError unless the value is a channel of artifacts of this type."""
         if not isinstance(value, BaseChannel):
-            raise TypeError(f"Argument {arg_name} should be a Channel of type {self.type} (got {value!r}).")
+            raise TypeError(f"{arg_name!r}: expected a channel of {self.type.TYPE_NAME}, received {value!r}")
         if not (issubclass(value.type, self.type) or value.type.__name__ == self.type.__name__):
-            raise TypeError(f"Argument {arg_name} should be a Channel of type {self.type} (got {value.type}).")
+            raise TypeError(
+                f"{arg_name!r}: expected a channel of {self.type.TYPE_NAME}, received one of {value.type_name}"
+            )
 
     def __repr__(self) -> str:
         return f"ChannelParameter(type: {self.type})"
@@ -156,7 +158,7 @@ class ComponentSpec:
         if values.get(name) is None and declared.optional:
             return False
         if name not in values:
-            raise ValueError(f"Missing argument {name!r} to {type(self)}.")
+            raise ValueError(f"{type(self).__name__}: argument {name!r} is missing")
         declared.type_check(name, values[name])
         return True
 
@@ -196,7 +198,7 @@ def _check_declaration(cls: type[ComponentSpec]) -> None:
     for kind in ("PARAMETERS", "INPUTS", "OUTPUTS"):
         declared = getattr(cls, kind, None)
         if not isinstance(declared, Mapping):
-            raise TypeError(f"{cls.__qualname__}.{kind} should be a dict but got {declared!r} instead.")
+            raise TypeError(f"{cls.__qualname__}.{kind}: expected a dict, received {declared!r}")
         for name, value in declared.items():
             _check_entry(f"{cls.__qualname__}.{kind}[{name!r}]", kind, value)
             if name in seen:

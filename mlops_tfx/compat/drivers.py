@@ -139,7 +139,7 @@ class BaseDriver:
         """Raises RuntimeError if an input is not where it should be."""
         for artifact in (artifact for artifacts in artifacts_dict.values() for artifact in artifacts):
             if not artifact.uri or not filesystem.exists(artifact.uri):
-                raise RuntimeError(f"Artifact uri {artifact.uri!r} is missing")
+                raise RuntimeError(f"expected files at the uri of {artifact!r}, found nothing")
 
 
 class PortableDriver(abc.ABC):

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tfx import filesystem
 from mlops_tfx.artifacts import Artifact
+from mlops_tfx.compat import messages
 
 if TYPE_CHECKING:
     import apache_beam as beam
+
+    from mlops_tfx.base_component import Component
 
 _LOG = logging.getLogger(__name__)
 Artifacts = dict[str, list[Artifact]]
@@ -57,7 +60,7 @@ class ExecutorContext:
     def get_tmp_path(self) -> str:
         """Returns a folder of this execution below ``tmp_dir``. Raises RuntimeError if there is none."""
         if not self._tmp_dir or not self._unique_id:
-            raise RuntimeError("Temp path not available")
+            raise RuntimeError("this context was made without a temporary folder: tmp_dir or unique_id is missing")
         return filesystem.join(self._tmp_dir, str(self._unique_id), "")
 
 
@@ -107,7 +110,7 @@ class BaseExecutor(abc.ABC):
     def _get_tmp_dir(self) -> str:
         """A folder for temporary files, which is there. Raises RuntimeError for an executor without a context."""
         if not self._context:
-            raise RuntimeError("No context for the executor")
+            raise RuntimeError("this executor was made without a context, and so has no temporary folder")
         path: str = self._context.get_tmp_path()
         filesystem.makedirs(path)
         return path
@@ -180,7 +183,7 @@ class ExecutorClassSpec(ExecutorSpec):
 
     def __init__(self, executor_class: Any) -> None:
         if not executor_class:
-            raise ValueError("executor_class is required")
+            raise ValueError(f"expected a class of executors, received executor_class={executor_class!r}")
         self.executor_class = executor_class
         self.extra_flags: list[str] = []
 
@@ -189,12 +192,37 @@ class ExecutorClassSpec(ExecutorSpec):
         """Module and name of the class."""
         return f"{self.executor_class.__module__}.{self.executor_class.__qualname__}"
 
+    def run_for(self, component: Component) -> None:
+        """Executes a component of ours that runs, with its ports and parameters, as TFX's ``custom_executor_spec``.
+
+        Messages, lists and dicts go to the executor as JSON text, where TFX has them so.
+        """
+        from mlops_tfx.compat.class_component import executor_context
+        from mlops_tfx.execution.user_code import user_code
+
+        inputs = {name: found for name in component.INPUTS if (found := _listed(getattr(component, name)))}
+        outputs = {name: _listed(getattr(component, name)) for name in component.outputs}
+        properties = {
+            name: messages.as_text(value)
+            for name, value in component.exec_properties.items()
+            if name != "custom_executor_spec"
+        }
+        executor = self.executor_class(executor_context(self.executor_class, self, component))
+        with user_code(f"{self.executor_class.__qualname__}.Do"):
+            executor.Do(inputs, outputs, properties)
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.class_path})"
 
     def add_extra_flags(self, extra_flags: Iterable[str] | str) -> None:
         """Adds flags, which the executor finds as ``self._extra_flags``."""
         self.extra_flags.extend([extra_flags] if isinstance(extra_flags, str) else extra_flags)
+
+
+def _listed(value: Any) -> list[Any]:
+    if hasattr(value, "make"):  # a place for several artifacts; TFX gives one
+        return list(value.make(1))
+    return [value] if isinstance(value, Artifact) else list(value or ())
 
 
 class BeamExecutorSpec(ExecutorClassSpec):
@@ -224,7 +252,7 @@ class ExecutorContainerSpec(ExecutorSpec):
 
     def __init__(self, image: str, command: Sequence[Any] | None = None, args: Sequence[Any] | None = None) -> None:
         if not image:
-            raise ValueError("image cannot be None or empty.")
+            raise ValueError(f"expected the name of an image, received image={image!r}")
         self.image = image
         self.command = list(command) if command else None
         self.args = list(args) if args else None

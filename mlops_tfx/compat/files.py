@@ -61,7 +61,7 @@ def get_only_uri_in_dir(dir_path: str) -> str:
     """Returns the path of the one entry of a folder. Raises RuntimeError if there are none or several."""
     names = filesystem.listdir(dir_path)
     if len(names) != 1:
-        raise RuntimeError(f"Only one file per dir is supported: {dir_path}.")
+        raise RuntimeError(f"expected one entry in {dir_path!r}, found {len(names)}")
     return filesystem.join(dir_path, names[0].rstrip("/"))
 
 

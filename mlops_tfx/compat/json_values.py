@@ -62,5 +62,5 @@ def _decode(found: dict[str, Any]) -> Any:
     if kind == "proto":
         return messages.json_to_proto(found[_PROTO], cls())
     if not issubclass(cls, Jsonable):
-        raise ValueError(f"Class {cls} must be a subclass of Jsonable")
+        raise ValueError(f"expected a class derived from Jsonable, received {cls!r}")
     return cls.from_json_dict(found)

@@ -56,8 +56,17 @@ def dict_to_proto(json_dict: Mapping[str, Any], proto: M) -> M:
     from google.protobuf import json_format
 
     parse: Any = json_format.ParseDict
-    parse(dict(json_dict), proto, ignore_unknown_fields=True)
+    parse(json_dict, proto, ignore_unknown_fields=True)
     return proto
+
+
+def as_text(value: Any) -> Any:
+    """Returns a message, list or dict as JSON text, and a function as its dotted path; all else as it is."""
+    if is_message(value):
+        return proto_to_json(value)
+    if isinstance(value, list | tuple | dict):
+        return json.dumps(value)
+    return f"{value.__module__}.{value.__qualname__}" if callable(value) else value
 
 
 def _is_proto_class(type_: type) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 SERVING_MODEL_DIR = "Format-Serving"
 EVAL_MODEL_DIR = "Format-TFMA"
@@ -42,6 +43,11 @@ def eval_model_path(output_uri: str, is_old_artifact: bool = False) -> str:
     if filesystem.exists(folder):
         return get_only_uri_in_dir(folder)
     return serving_model_path(output_uri, is_old_artifact)
+
+
+def is_old_model_artifact(model_artifact: Any) -> bool:
+    """Whether TFX wrote a model before release 0.29, in folders of other names: never here."""
+    return False
 
 
 def get_model_dir_by_type(output_uri: str, model_type: str, is_old_artifact: bool = False) -> str:

@@ -96,7 +96,7 @@ def create_container_component(
         ValueError: the name or the image is empty.
     """
     if not name:
-        raise ValueError("Component name cannot be empty.")
+        raise ValueError("expected a name for the component, received none")
     declared = {
         "PARAMETERS": {key: ExecutionParameter(type=type_) for key, type_ in (parameters or {}).items()},
         "INPUTS": {key: ChannelParameter(type=type_) for key, type_ in (inputs or {}).items()},

@@ -93,14 +93,14 @@ def test_spec_and_component_read_as_in_tfx() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "said"),
     [
-        ({}, ValueError, "Missing argument 'text'"),
-        ({"text": 1}, TypeError, "Expected type .*str.* for parameter 'text' but got 1"),
+        ({}, ValueError, "argument 'text' is missing"),
+        ({"text": 1}, TypeError, "parameter 'text': expected .*str.*, received text=1"),
         ({"text": "a", "times": "b"}, TypeError, "parameter 'times'"),
         ({"text": "a", "tags": [1]}, TypeError, "parameter 'tags'"),
         ({"text": "a", "config": 3}, TypeError, "parameter 'config'"),
         ({"text": "a", "tag": []}, TypeError, "no argument 'tag'; did you mean 'tags'"),
-        ({"text": "a", "model": "m"}, TypeError, "model should be a Channel"),
-        ({"text": "a", "model": Channel(type=Examples)}, TypeError, "model should be a Channel"),
+        ({"text": "a", "model": "m"}, TypeError, "'model': expected a channel of Model, received"),
+        ({"text": "a", "model": Channel(type=Examples)}, TypeError, "'model': expected a channel of Model, received"),
         ({"text": "a", "custom_executor_spec": Write}, TypeError, "expected an ExecutorSpec"),
     ],
 )
@@ -112,7 +112,7 @@ def test_wrong_arguments_raise_what_tfx_raises(arguments: Any, error: type[Excep
 @pytest.mark.parametrize(
     ("declared", "error", "said"),
     [
-        ({"PARAMETERS": {}, "INPUTS": {}}, TypeError, "OUTPUTS should be a dict"),
+        ({"PARAMETERS": {}, "INPUTS": {}}, TypeError, "OUTPUTS: expected a dict"),
         ({"PARAMETERS": {"a": str}, "INPUTS": {}, "OUTPUTS": {}}, TypeError, "expected ExecutionParameter"),
         ({"PARAMETERS": {}, "INPUTS": {"a": Model}, "OUTPUTS": {}}, TypeError, "expected ChannelParameter"),
         (
@@ -128,13 +128,13 @@ def test_wrong_declarations(declared: Any, error: type[Exception], said: str) ->
 
 
 def test_wrong_declarations_of_one_port() -> None:
-    with pytest.raises(ValueError, match="must be a subclass of Artifact"):
+    with pytest.raises(ValueError, match="expected a class of artifacts"):
         ChannelParameter(type=str)
-    with pytest.raises(ValueError, match="only be explicitly set if optional"):
+    with pytest.raises(ValueError, match="give optional=True too"):
         ChannelParameter(type=Model, allow_empty=True)
-    with pytest.raises(ValueError, match="use_proto set for primitive"):
+    with pytest.raises(ValueError, match="use_proto is for messages"):
         ExecutionParameter(type=str, use_proto=True)
-    with pytest.raises(ValueError, match="executor_class is required"):
+    with pytest.raises(ValueError, match="expected a class of executors"):
         ExecutorClassSpec(None)
 
 
@@ -149,7 +149,7 @@ def test_a_spec_of_another_class_is_refused() -> None:
     class Nothing(BaseComponent):
         SPEC_CLASS = OtherSpec
 
-    with pytest.raises(ValueError, match="instance of .*WriteSpec"):
+    with pytest.raises(ValueError, match="expected a spec of class WriteSpec"):
         Other(OtherSpec())
     with pytest.raises(TypeError, match="expected EXECUTOR_SPEC to be an ExecutorSpec"):
         Nothing(OtherSpec())
@@ -226,7 +226,7 @@ def test_the_context_of_an_executor(tmp_path: Path) -> None:
     assert seen.pop("there")
     assert not Path(seen.pop("folder")).exists()
     assert seen == {"flags": ["--flag"], "pipeline": "classes", "node": "Writer", "run": result.run_id}
-    with pytest.raises(RuntimeError, match="No context"):
+    with pytest.raises(RuntimeError, match="made without a context"):
         Looking()._get_tmp_dir()
 
 

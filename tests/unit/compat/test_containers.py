@@ -132,12 +132,12 @@ def test_wrong_commands_are_found_while_wiring(part: Any, said: str, tmp_path: P
 
 
 def test_wrong_arguments() -> None:
-    with pytest.raises(ValueError, match="name cannot be empty"):
+    with pytest.raises(ValueError, match="expected a name"):
         create_container_component("", "image", [])
-    with pytest.raises(ValueError, match="image cannot be None or empty"):
+    with pytest.raises(ValueError, match="expected the name of an image"):
         create_container_component("Name", "", [])
     made = create_container_component("Name", "image", ["a"], parameters={"steps": int})
-    with pytest.raises(ValueError, match="Missing argument 'steps'"):
+    with pytest.raises(ValueError, match="argument 'steps' is missing"):
         made()
     with pytest.raises(TypeError, match="parameter 'steps'"):
         made(steps="a")

@@ -338,7 +338,7 @@ def test_a_schema_artifact_without_its_file_is_an_error(tmp_path: pathlib.Path, 
         ({"module_file": "m.py", "train_args": {"num_steps": -5}}, "'train_args': expected .*TrainArgs.*-5"),
         ({"module_file": "m.py", "run_fn": "m.run_fn"}, "exactly one of module_file .* and run_fn"),
         ({}, "exactly one of module_file .* and run_fn"),
-        ({"module_file": "m.py", "custom_executor_spec": object()}, "'custom_executor_spec' is not supported"),
+        ({"module_file": "m.py", "custom_executor_spec": object()}, "expected an ExecutorClassSpec, received"),
         ({"module_flie": "m.py", "run_fn": "m.f"}, "unknown argument 'module_flie'; did you mean 'module_file'"),
     ],
 )

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from typing import Any, Dict, List, Optional
+from typing import Dict, List, Optional, TypedDict
 
 import apache_beam as beam
 from tfx.dsl.component.experimental.annotations import (
@@ -18,7 +18,6 @@ from tfx.orchestration import metadata, pipeline
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.types import Artifact, channel, standard_artifacts
 from tfx.types.system_executions import Process
-from typing_extensions import TypedDict
 
 
 class Notes(Artifact):
@@ -40,7 +39,7 @@ def Make(
     notes: OutputArtifact[Notes],
     start: Parameter[int],
     rates: Parameter[List[float]] = None,
-    options: Parameter[Dict[str, Any]] = None,
+    options: Parameter[Dict[str, str]] = None,
     unused: Parameter[str] = "unused",
 ) -> Values:
     """Makes a value of each kind."""
@@ -99,7 +98,7 @@ def Sum(
 
 
 def create_pipeline(root: str) -> pipeline.Pipeline:
-    make = Make(start=5, rates=[0.5, 1.0], options={"depth": 3, "names": ["a"]})
+    make = Make(start=5, rates=[0.5, 1.0], options={"depth": "three"})
     other = Make(start=6).with_id("Other")
     values = ("number", "ratio", "text", "flag", "raw", "table", "nothing")
     take = Take(notes=make.outputs["notes"], **{name: make.outputs[name] for name in values})
