@@ -12,8 +12,11 @@ are served by the table in `mlops_tfx.compat.names`: from TFX's modules to ours.
     script.py            runs a script with it
     component_spec.py    ComponentSpec and its parameters
     class_component.py   BaseComponent: component classes as nodes
-    executors.py         what does their work; drivers.py: what is asked before
-    artifact_lists.py, channels.py, files.py, json_values.py, messages.py, model_paths.py    what executors import
+    executors.py         what does their work; executor_specs.py: which, and where; drivers.py: what is asked before
+    standard_executors.py, standard_specs.py    executors and specs of the standard components, to derive from
+    example_gen/         ExampleGens with custom executors and drivers
+    containers/          components whose work is a command in a container
+    artifact_lists.py, example_formats.py, files.py and the rest    what executors import, module by module
 """
 
 from mlops_tfx.compat.finder import install, uninstall

@@ -17,7 +17,6 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mlops_tfx import filesystem
@@ -26,7 +25,7 @@ from mlops_tfx.base_component import Component
 from mlops_tfx.channel import BaseChannel
 from mlops_tfx.compat import drivers, json_values
 from mlops_tfx.compat.component_spec import ChannelParameter, ComponentSpec
-from mlops_tfx.compat.executors import BaseBeamExecutor, ExecutorClassSpec, ExecutorSpec
+from mlops_tfx.compat.executor_specs import ExecutorClassSpec, ExecutorSpec, beam_flags, executor_context
 from mlops_tfx.errors import ConfigError, UserCodeError
 from mlops_tfx.placeholders import contains_placeholder
 from mlops_tfx.ports import InputPort, Inputs, OptionalInputs, OutputArtifacts, OutputPort, new_artifact
@@ -146,7 +145,7 @@ class BaseComponent(Component):
                 artifact.custom_properties.update(values)
         inputs = {key: list(value) for key, value in (self._bound_inputs or {}).items()}
         executor = self._executor()
-        with user_code(f"{type(executor).__qualname__}.Do"), watching_workers(_beam_flags(self.executor_spec, self)):
+        with user_code(f"{type(executor).__qualname__}.Do"), watching_workers(beam_flags(self.executor_spec, self)):
             returned = executor.Do(inputs, outputs, dict(driven.exec_properties))
         _take_properties(returned, outputs)
         for key, artifacts in outputs.items():
@@ -183,46 +182,6 @@ class BaseComponent(Component):
 
 class BaseBeamComponent(BaseComponent):
     """Base of component classes written for TFX whose executor has Beam pipelines."""
-
-
-def executor_context(executor_class: Any, spec: Any, component: Component) -> Any:
-    """Returns the ``Context`` that an executor of this class is made with, for a component that runs."""
-    context = component.context
-    arguments: dict[str, Any] = {
-        "extra_flags": list(getattr(spec, "extra_flags", ())),
-        "tmp_dir": context.temp_dir,
-        "unique_id": context.node_id,
-        "executor_output_uri": os.path.join(context.temp_dir, "executor_output.pb"),
-        "stateful_working_dir": os.path.join(context.temp_dir, "stateful_working_dir"),
-        "pipeline_node": _Named(_Named(context.node_id, _Named(component.type_name))),
-        "pipeline_info": _Named(context.pipeline_name),
-        "pipeline_run_id": context.run_id,
-    }
-    if issubclass(executor_class, BaseBeamExecutor):
-        arguments["beam_pipeline_args"] = _beam_flags(spec, component)
-    made = executor_class.Context(**arguments)
-    made.run_context = context
-    return made
-
-
-def _beam_flags(spec: Any, component: Component) -> list[str]:
-    return [*component.context.beam_pipeline_args, *getattr(spec, "beam_pipeline_args", ())]
-
-
-@dataclass(frozen=True)
-class _Named:
-    """The few fields of TFX's PipelineInfo and PipelineNode that executors read."""
-
-    id: Any
-    type: Any = None
-
-    @property
-    def name(self) -> Any:
-        return self.id
-
-    @property
-    def node_info(self) -> Any:
-        return self.id
 
 
 class ExecutorArtifacts(OutputArtifacts[Artifact]):

@@ -1,22 +1,18 @@
-"""``tfx.dsl.components.base``: executors, which do the work of component classes written for TFX, and their specs."""
+"""``tfx.dsl.components.base``: executors, which do the work of component classes written for TFX."""
 
 from __future__ import annotations
 
 import abc
-import copy
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mlops_tfx import filesystem
 from mlops_tfx.artifacts import Artifact
-from mlops_tfx.compat import messages
 
 if TYPE_CHECKING:
     import apache_beam as beam
-
-    from mlops_tfx.base_component import Component
 
 _LOG = logging.getLogger(__name__)
 Artifacts = dict[str, list[Artifact]]
@@ -164,95 +160,3 @@ class ExecutorOutput:
 
     def __init__(self) -> None:
         self.output_artifacts = _ArtifactLists()
-
-
-class ExecutorSpec:
-    """Says how a component is executed."""
-
-    def copy(self) -> Any:
-        """Returns a copy."""
-        return copy.deepcopy(self)
-
-
-class ExecutorClassSpec(ExecutorSpec):
-    """A component is executed by a class.
-
-    Args:
-        executor_class: a subclass of `BaseExecutor`.
-    """
-
-    def __init__(self, executor_class: Any) -> None:
-        if not executor_class:
-            raise ValueError(f"expected a class of executors, received executor_class={executor_class!r}")
-        self.executor_class = executor_class
-        self.extra_flags: list[str] = []
-
-    @property
-    def class_path(self) -> str:
-        """Module and name of the class."""
-        return f"{self.executor_class.__module__}.{self.executor_class.__qualname__}"
-
-    def run_for(self, component: Component) -> None:
-        """Executes a component of ours that runs, with its ports and parameters, as TFX's ``custom_executor_spec``.
-
-        Messages, lists and dicts go to the executor as JSON text, where TFX has them so.
-        """
-        from mlops_tfx.compat.class_component import executor_context
-        from mlops_tfx.execution.user_code import user_code
-
-        inputs = {name: found for name in component.INPUTS if (found := _listed(getattr(component, name)))}
-        outputs = {name: _listed(getattr(component, name)) for name in component.outputs}
-        properties = {
-            name: messages.as_text(value)
-            for name, value in component.exec_properties.items()
-            if name != "custom_executor_spec"
-        }
-        executor = self.executor_class(executor_context(self.executor_class, self, component))
-        with user_code(f"{self.executor_class.__qualname__}.Do"):
-            executor.Do(inputs, outputs, properties)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.class_path})"
-
-    def add_extra_flags(self, extra_flags: Iterable[str] | str) -> None:
-        """Adds flags, which the executor finds as ``self._extra_flags``."""
-        self.extra_flags.extend([extra_flags] if isinstance(extra_flags, str) else extra_flags)
-
-
-def _listed(value: Any) -> list[Any]:
-    if hasattr(value, "make"):  # a place for several artifacts; TFX gives one
-        return list(value.make(1))
-    return [value] if isinstance(value, Artifact) else list(value or ())
-
-
-class BeamExecutorSpec(ExecutorClassSpec):
-    """A component is executed by a class with Beam pipelines.
-
-    Args:
-        executor_class: a subclass of `BaseBeamExecutor`.
-    """
-
-    def __init__(self, executor_class: Any) -> None:
-        super().__init__(executor_class)
-        self.beam_pipeline_args: list[Any] = []
-
-    def add_beam_pipeline_args(self, beam_pipeline_args: Iterable[Any]) -> None:
-        """Adds flags of its Beam pipelines."""
-        self.beam_pipeline_args.extend(beam_pipeline_args)
-
-
-class ExecutorContainerSpec(ExecutorSpec):
-    """A component is executed by a container.
-
-    Args:
-        image: name of the image.
-        command: the program and its first arguments; by default the image's own.
-        args: further arguments.
-    """
-
-    def __init__(self, image: str, command: Sequence[Any] | None = None, args: Sequence[Any] | None = None) -> None:
-        if not image:
-            raise ValueError(f"expected the name of an image, received image={image!r}")
-        self.image = image
-        self.command = list(command) if command else None
-        self.args = list(args) if args else None

@@ -16,12 +16,13 @@ _COMPONENTS = "mlops_tfx.components"
 _DRIVERS = f"{_COMPAT}.drivers"
 _EXAMPLE_GEN = f"{_COMPAT}.example_gen"
 _EXECUTORS = f"{_COMPAT}.executors"
+_SPECS = f"{_COMPAT}.executor_specs"
 _STANDARD_EXECUTORS = f"{_COMPAT}.standard_executors"
 _BASE_COMPONENT = (f"{_COMPAT}.class_component: BaseComponent",)
 _BASE_DRIVER = (f"{_DRIVERS}: BaseDriver",)
 _BASE_EXECUTOR = (f"{_EXECUTORS}: BaseExecutor EmptyExecutor",)
 _BASE_NODE = ("mlops_tfx.node: BaseNode=Node",)
-_EXECUTOR_SPEC = (f"{_EXECUTORS}: ExecutorSpec ExecutorClassSpec BeamExecutorSpec ExecutorContainerSpec",)
+_EXECUTOR_SPEC = (f"{_SPECS}: ExecutorSpec ExecutorClassSpec BeamExecutorSpec ExecutorContainerSpec",)
 _LOCAL_RUNNER = "mlops_tfx.v1.orchestration.local"
 _PROTOS = (
     "bulk_inferrer distribution_validator evaluator example_diff example_gen infra_validator pusher range_config "
@@ -123,7 +124,7 @@ MODULES: Mapping[str, Sequence[str]] = {
         "BaseFunctionalComponentFactory=FunctionComponentFactory",
     ),
     "tfx.dsl.component.experimental.executor_specs": (
-        f"{_EXECUTORS}: TemplatedExecutorContainerSpec=ExecutorContainerSpec",
+        f"{_SPECS}: TemplatedExecutorContainerSpec=ExecutorContainerSpec",
     ),
     "tfx.dsl.component.experimental.placeholders": (
         f"{_COMPAT}.containers.placeholders: InputValuePlaceholder InputUriPlaceholder OutputUriPlaceholder "

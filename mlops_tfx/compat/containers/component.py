@@ -21,7 +21,7 @@ from mlops_tfx.channel import Channel
 from mlops_tfx.compat.class_component import BaseComponent
 from mlops_tfx.compat.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from mlops_tfx.compat.containers import engines, placeholders
-from mlops_tfx.compat.executors import ExecutorContainerSpec
+from mlops_tfx.compat.executor_specs import ExecutorContainerSpec
 from mlops_tfx.parameters import canonical_json
 from mlops_tfx.placeholders import Known
 

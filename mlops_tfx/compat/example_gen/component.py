@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 from mlops_tfx import components, config, ingestion
 from mlops_tfx.artifacts import Examples
 from mlops_tfx.compat import drivers, json_values
-from mlops_tfx.compat.class_component import executor_context
 from mlops_tfx.compat.example_gen import driver
+from mlops_tfx.compat.executor_specs import executor_context
 from mlops_tfx.compat.executors import BaseExecutor
 from mlops_tfx.errors import ConfigError
 

@@ -15,12 +15,11 @@ from mlops_tfx.channel import Channel
 from mlops_tfx.compat.class_component import BaseBeamComponent, BaseComponent
 from mlops_tfx.compat.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from mlops_tfx.compat.drivers import BaseDriver, DriverOutput, PortableDriver, set_metadata_value
+from mlops_tfx.compat.executor_specs import BeamExecutorSpec, ExecutorClassSpec
 from mlops_tfx.compat.executors import (
     BaseBeamExecutor,
     BaseExecutor,
-    BeamExecutorSpec,
     EmptyExecutor,
-    ExecutorClassSpec,
     ExecutorOutput,
 )
 from mlops_tfx.config import Input

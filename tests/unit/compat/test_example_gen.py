@@ -15,7 +15,8 @@ from mlops_tfx.compat.example_gen.component import CsvExampleGen, FileBasedExamp
 from mlops_tfx.compat.example_gen.driver import FileBasedDriver
 from mlops_tfx.compat.example_gen.executor import BaseExampleGenExecutor
 from mlops_tfx.compat.example_gen.input_processor import FileBasedInputProcessor, QueryBasedInputProcessor
-from mlops_tfx.compat.executors import BaseExecutor, ExecutorClassSpec
+from mlops_tfx.compat.executor_specs import ExecutorClassSpec
+from mlops_tfx.compat.executors import BaseExecutor
 from mlops_tfx.errors import PipelineFailedError
 from mlops_tfx.execution.observer import NodeState
 from mlops_tfx.io import examples as examples_io

@@ -36,7 +36,7 @@ from mlops_tfx.compat import (
 )
 from mlops_tfx.compat.class_component import BaseComponent
 from mlops_tfx.compat.component_spec import ComponentSpec
-from mlops_tfx.compat.executors import ExecutorClassSpec
+from mlops_tfx.compat.executor_specs import ExecutorClassSpec
 from mlops_tfx.compat.standard_executors import GenericExecutor, PusherExecutor, SchemaGenExecutor
 from mlops_tfx.components import Pusher, Trainer
 from mlops_tfx.errors import UserCodeError
