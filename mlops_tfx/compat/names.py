@@ -139,6 +139,7 @@ MODULES: Mapping[str, Sequence[str]] = {
     "tfx.dsl.components.base.executor_spec": _EXECUTOR_SPEC,
     "tfx.dsl.components.common.importer": (f"{_RESOLVERS}: Importer",),
     "tfx.dsl.components.common.resolver": (f"{_RESOLVERS}: Resolver ResolverStrategy",),
+    "tfx.dsl.control_flow.for_each": ("mlops_tfx.control_flow: ForEach",),
     "tfx.dsl.experimental.conditionals.conditional": ("mlops_tfx.control_flow: Cond",),
     "tfx.dsl.experimental.latest_artifacts_resolver": (
         f"{_RESOLVERS}: LatestArtifactsResolver=LatestArtifactStrategy",
@@ -170,7 +171,11 @@ MODULES: Mapping[str, Sequence[str]] = {
         "mlops_tfx.v1.orchestration.metadata: sqlite_metadata_connection_config mysql_metadata_connection_config "
         "ConnectionConfigType",
     ),
-    "tfx.orchestration.pipeline": (f"{_PIPELINE}: Pipeline ExecutionMode",),
+    "tfx.orchestration.pipeline": (
+        f"{_PIPELINE}: Pipeline ExecutionMode",
+        "mlops_tfx.control_flow: PipelineInputs",
+        "mlops_tfx.run_options: RunOptions",
+    ),
     "tfx.orchestration.portable.base_driver": (f"{_DRIVERS}: BaseDriver=PortableDriver",),
     "tfx.orchestration.portable.data_types": (f"{_DRIVERS}: ExecutionInfo",),
     #
