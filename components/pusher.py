@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mlops_tfx import filesystem
-from mlops_tfx.artifacts import CONTENT_DIGEST, Artifact, InfraBlessing, Model, ModelBlessing, PushedModel, SkewBlessing
+from mlops_tfx.artifacts import Artifact, InfraBlessing, Model, ModelBlessing, PushedModel, SkewBlessing
 from mlops_tfx.component import Component, OptionalInput, Output
 from mlops_tfx.config import PushDestination
-from mlops_tfx.deployment.lineage import copy_lineage, write_lineage
+from mlops_tfx.deployment.lineage import copy_lineage, describe_artifact, read_inputs, write_lineage
 from mlops_tfx.deployment.marks import reason_not_to_push
 from mlops_tfx.deployment.versions import newest_version, push
 from mlops_tfx.errors import ArtifactError, PushError
@@ -37,7 +37,8 @@ class Pusher(Component):
         skew_blessing: a verdict on whether served answers are those of training; without a blessing nothing is pushed.
 
     Every version says where it came from: ``assets.extra/mlmd_uuid`` identifies the artifact of the model, and
-    ``assets.extra/model_card.json`` has its id, place and digest, pipeline and run of the push, and the verdicts.
+    ``assets.extra/model_card.json`` has its id, place and digest, those of what it was trained on (with the spans of
+    examples), pipeline and run of the push, and the verdicts.
 
     A model that ``mlops-tfx rollback`` went back from is held back: it is not pushed, until ``--allow-again`` lets it
     go. A model that is trained anew is another one.
@@ -139,12 +140,8 @@ class Pusher(Component):
     def _model_card(self) -> dict[str, Any]:
         source = self._source()
         return {
-            "model": {
-                "type": source.TYPE_NAME,
-                "id": source.id,
-                "uri": source.recorded_uri,
-                "content_digest": source.custom_properties.get(CONTENT_DIGEST),
-            },
+            "model": describe_artifact(source),
+            "trained_on": read_inputs(source),
             "pipeline_name": self.context.pipeline_name,
             "pushed_in_run": self.context.run_id,
             "pushed_by": self.context.node_id,

@@ -10,6 +10,7 @@ from typing import Any
 
 from mlops_tfx import filesystem
 from mlops_tfx.artifacts import (
+    Artifact,
     Examples,
     ExampleStatistics,
     HyperParameters,
@@ -20,6 +21,7 @@ from mlops_tfx.artifacts import (
 )  # fmt: skip
 from mlops_tfx.component import Component, OptionalInput, OptionalInputs, Output
 from mlops_tfx.config import EvalArgs, TrainArgs
+from mlops_tfx.deployment.lineage import TRAINED_ON, describe_inputs
 from mlops_tfx.errors import ArtifactError, UserCodeError
 from mlops_tfx.training import SEED, FnArgs, only_file, seeded, split_patterns
 
@@ -45,6 +47,8 @@ class Trainer(Component):
         statistics: statistics of the examples; gives ``fn_args.num_examples``.
 
     The model should be a SavedModel; any other is taken with a warning, for Evaluators with custom extractors.
+
+    What went in is noted on the model (custom property ``trained_on``): places, content digests, spans.
 
     The seeds of Python, NumPy, TensorFlow and Keras are set before run_fn is called.
     """
@@ -105,6 +109,15 @@ class Trainer(Component):
         with seeded(SEED), user_code("run_fn"):
             train(fn_args)
         check_saved_model(str(fn_args.serving_model_dir))
+        self.model.custom_properties[TRAINED_ON] = describe_inputs(self._given())
+
+    def _given(self) -> dict[str, Sequence[Artifact]]:
+        found: dict[str, Sequence[Artifact]] = {}
+        for name in self.INPUTS:
+            value: Artifact | Sequence[Artifact] | None = getattr(self, name)
+            if value:
+                found[name] = [value] if isinstance(value, Artifact) else list(value)
+        return found
 
     def fn_args(self) -> FnArgs:
         """What run_fn receives. Raises ArtifactError for a split or a file that is not there."""

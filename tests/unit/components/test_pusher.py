@@ -14,12 +14,12 @@ from collections.abc import Iterator
 import pytest
 
 from mlops_tfx import filesystem
-from mlops_tfx.artifacts import InfraBlessing, Model, ModelBlessing, PushedModel, SkewBlessing
+from mlops_tfx.artifacts import Examples, InfraBlessing, Model, ModelBlessing, PushedModel, Schema, SkewBlessing
 from mlops_tfx.channel import Channel
 from mlops_tfx.component import RunContext
 from mlops_tfx.components.pusher import Pusher
 from mlops_tfx.config import PushDestination
-from mlops_tfx.deployment.lineage import LINEAGE_FILES, read_card
+from mlops_tfx.deployment.lineage import LINEAGE_FILES, TRAINED_ON, describe_inputs, read_card
 from mlops_tfx.deployment.versions import push
 from mlops_tfx.errors import ArtifactError, PushError
 
@@ -266,6 +266,9 @@ def test_a_skewed_model_is_not_pushed(tmp_path: pathlib.Path, verdict: dict) -> 
 def test_a_version_says_where_it_came_from(tmp_path: pathlib.Path) -> None:
     model = make_model(tmp_path / "m")
     model.id, model.custom_properties["content_digest"] = 7, "ab12"
+    examples = Examples("examples", id=3, custom_properties={"content_digest": "cd34"})
+    examples.span = 5
+    model.custom_properties[TRAINED_ON] = describe_inputs({"examples": [examples], "schema": [Schema("s", id=4)]})
     blessing = ModelBlessing("verdict", id=8, custom_properties={"blessed": 1})
     pusher, pushed, _ = run_pusher(tmp_path, tmp_path / "serving", model, blessing)
     version = str(pushed.custom_properties["pushed_destination"])
@@ -275,6 +278,10 @@ def test_a_version_says_where_it_came_from(tmp_path: pathlib.Path) -> None:
     assert str(uuid.UUID(identity)) == identity == card.pop("mlmd_uuid")
     assert card == {
         "model": {"type": "Model", "id": 7, "uri": str(tmp_path / "m"), "content_digest": "ab12"},
+        "trained_on": {
+            "examples": [{"type": "Examples", "id": 3, "uri": "examples", "content_digest": "cd34", "span": 5}],
+            "schema": [{"type": "Schema", "id": 4, "uri": "s", "content_digest": None}],
+        },
         "pipeline_name": "p",
         "pushed_in_run": "r",
         "pushed_by": "Pusher",

@@ -161,6 +161,31 @@ def test_several_artifacts_and_splits_give_a_pattern_each(tmp_path: pathlib.Path
     assert fn_args.train_steps is None
 
 
+def test_the_model_says_what_it_was_trained_on(tmp_path: pathlib.Path, examples: Examples) -> None:
+    from mlops_tfx.deployment.lineage import read_inputs
+
+    examples.custom_properties["content_digest"] = "ab12"
+    examples.span, examples.id = 3, 7
+    filesystem.write_bytes(tmp_path / "schema/schema.pbtxt", b"")
+    inputs: dict[str, Any] = {"examples": [examples, examples], "schema": Schema(str(tmp_path / "schema"), id=8)}
+    channels = {"examples": Channel(Examples), "schema": Channel(Schema)}
+    path = module(
+        tmp_path,
+        """
+        import saving
+
+        def run_fn(fn_args):
+            saving.save([1.0, 2.0], fn_args.serving_model_dir)
+        """,
+    )
+    (model,) = run_component(Trainer(**channels, module_file=path), inputs, tmp_path / "out")["model"]
+    one = {"type": "Examples", "id": 7, "uri": examples.uri, "content_digest": "ab12", "span": 3}
+    assert read_inputs(model) == {
+        "examples": [one, one],
+        "schema": [{"type": "Schema", "id": 8, "uri": str(tmp_path / "schema"), "content_digest": None}],
+    }
+
+
 def test_the_data_accessor_reads_the_rows_that_the_patterns_name(tmp_path: pathlib.Path, examples: Examples) -> None:
     from mlops_tfx.io.dataset import RecordBatchesOptions
 

@@ -16,7 +16,14 @@ from tensorflow.core.example import example_pb2
 from mlops_tfx.serving.input_names import RAW_SIGNATURE, input_aliases
 from mlops_tfx.serving.server.calls import Call
 from mlops_tfx.serving.server.schema_guard.columns import Column, judge
-from mlops_tfx.serving.server.schema_guard.findings import UNKNOWN_FEATURE, UNREADABLE, WRONG_TYPE, Findings, show
+from mlops_tfx.serving.server.schema_guard.findings import (
+    MISSING,
+    UNKNOWN_FEATURE,
+    UNREADABLE,
+    WRONG_TYPE,
+    Findings,
+    show,
+)
 from mlops_tfx.serving.server.schema_guard.parsing import ExampleParser
 from mlops_tfx.serving.server.schema_guard.rules import KINDS, Categories, FeatureRule, Numbers
 from mlops_tfx.serving.server.schema_guard.schema import RequestSchema
@@ -27,9 +34,11 @@ _FEW_VALUES = 4
 _MOST_ROWS_ONE_BY_ONE = 1000
 _NO_INTEGER = np.iinfo(np.int64).min
 _EXAMPLE = example_pb2.Example
+# What a string input for serialized tf.Examples is called: TFX says examples, tf.estimator inputs.
+_EXAMPLES, _INPUTS = "example", "inputs"
 
 # An input's place in the call, its alias, and its rule.
-_Inputs = tuple[tuple[int, str, FeatureRule], ...]
+_Checked = tuple[tuple[int, str, FeatureRule], ...]
 
 
 class RequestChecks:
@@ -44,7 +53,7 @@ class RequestChecks:
         self.schema = schema
         visible = schema.known - schema.hidden
         self.features = {alias: name for name, alias in input_aliases(visible).items()}
-        self._signatures: dict[str, _Inputs] = {}
+        self._signatures: dict[str, _Checked] = {}
         self._parser = ExampleParser(list(schema.rules.values())) if schema.rules else None
 
     def check(self, call: Call) -> Findings:
@@ -59,8 +68,10 @@ class RequestChecks:
     def _holds_examples(self, call: Call) -> bool:
         if call.api != "Predict":
             return True
-        only = call.values[0] if len(call.values) == 1 else None
-        return only is not None and only.dtype == object and call.plan.inputs[0] not in self.features
+        if len(call.values) != 1 or call.values[0].dtype != object:
+            return False
+        name = call.plan.inputs[0]
+        return name not in self.features and (name == _INPUTS or _EXAMPLES in name.lower())
 
     # Tensors
 
@@ -70,14 +81,19 @@ class RequestChecks:
             inputs = self._signatures[call.signature_name] = self._inputs(call)
         raw = call.signature_name == RAW_SIGNATURE
         for index, alias, rule in inputs:
-            # What is not given has its default, which for the raw signature says that there is no value.
-            value = call.values[index] if alias in call.given else np.empty([1, 0], object)
-            if value.size <= _FEW_VALUES:
+            value = call.values[index]
+            if alias not in call.given:
+                # It has its default, which in the raw signature says that there is no value.
+                _judge_none(1, rule, findings)
+            elif value.size == 0:
+                # Of any number of rows, which takes no memory, and must not take time.
+                _judge_none(value.shape[0], rule, findings)
+            elif value.size <= _FEW_VALUES:
                 _judge_few(value, rule, raw, findings)
             else:
                 _judge_many(value, rule, raw, findings)
 
-    def _inputs(self, call: Call) -> _Inputs:
+    def _inputs(self, call: Call) -> _Checked:
         found = []
         for index, (alias, value) in enumerate(zip(call.plan.inputs, call.values, strict=True)):
             rule = self.schema.rules.get(self.features.get(alias, alias))
@@ -136,10 +152,15 @@ class RequestChecks:
             self._parser.close()
 
 
+def _judge_none(rows: int, rule: FeatureRule, findings: Findings) -> None:
+    if rule.required and rows:
+        findings.add(rule.name, MISSING, rule.expected(MISSING), "none", 0, rows)
+
+
 def _judge_few(value: Any, rule: FeatureRule, raw: bool, findings: Findings) -> None:
     rows = value.shape[0] if value.ndim else 1
     values = value.reshape(-1).tolist()
-    width = len(values) // rows if rows else 0
+    width = len(values) // rows
     for row in range(rows):
         cells = values if rows == 1 else values[row * width : (row + 1) * width]
         if raw:

@@ -67,33 +67,35 @@ class SchemaGuard:
         Raises StatusError if requests are to be refused and the schema cannot be read: such a version would let all
         of them in.
         """
-        file = self._schema_file(path)
-        if not file:
-            self._metrics.schema_loads.add(name, "none")
-            return None
         try:
-            schema = compile_schema(parse(_read(file), file), self._environment)
-            checks = RequestChecks(schema)
+            found = self._read(path)
         except Exception as error:
             self._metrics.schema_loads.add(name, "unreadable")
             text = str(error)
             if not isinstance(error, SchemaUnreadableError):
-                text = f"{file}: {type(error).__name__}: {text}"
+                text = f"{path}: {type(error).__name__}: {text}"
             if self._rejects:
                 head = "The schema of the model cannot be read, so no request can be checked"
                 raise statuses.invalid(f"{head}: {text}") from error
             _log.error("model %s version %d: its requests are not checked: %s", name, version, text)
             return None
-        self._metrics.schema_loads.add(name, "loaded")
-        for problem in schema.problems:
+        self._metrics.schema_loads.add(name, "none" if found is None else "loaded")
+        if found is None:
+            return None
+        file, checks = found
+        for problem in checks.schema.problems:
             _log.warning("model %s version %d: %s: %s; not checked", name, version, file, problem)
         return checks
 
-    def _schema_file(self, path: str) -> str:
+    def _read(self, path: str) -> tuple[str, RequestChecks] | None:
+        """The file of a version's schema, and the checks; None if it has none."""
         import tensorflow as tf
 
         beside = os.path.join(path, SCHEMA_FILE)
-        return beside if tf.io.gfile.exists(beside) else self._file
+        file = beside if tf.io.gfile.exists(beside) else self._file
+        if not file:
+            return None
+        return file, RequestChecks(compile_schema(parse(_content(file), file), self._environment))
 
     def __call__(self, call: Call, proceed: Execute) -> Sequence[Any]:
         """Checks a call and lets it go on, or raises StatusError INVALID_ARGUMENT."""
@@ -144,7 +146,7 @@ class SchemaGuard:
             return True
 
 
-def _read(file: str) -> bytes:
+def _content(file: str) -> bytes:
     import tensorflow as tf
 
     try:

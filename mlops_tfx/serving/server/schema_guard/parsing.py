@@ -17,6 +17,8 @@ from mlops_tfx.serving.server.schema_guard.columns import Column, judge
 from mlops_tfx.serving.server.schema_guard.findings import Findings
 from mlops_tfx.serving.server.schema_guard.rules import BYTES, FLOAT, INT, Categories, FeatureRule, Numbers
 
+_INT64 = (-(2**63), 2**63 - 1)
+_LARGEST = float(np.finfo(np.float32).max)
 _TYPES = {FLOAT: tf.float32, INT: tf.int64, BYTES: tf.string}
 
 
@@ -25,12 +27,11 @@ class _Group:
 
     def __init__(self, kind: str, rules: list[FeatureRule]) -> None:
         self.rules = rules
-        dtype = {FLOAT: np.float32, INT: np.int64, BYTES: np.float32}[kind]
         self.numeric = kind != BYTES
-        limits = np.iinfo(np.int64) if kind == INT else np.finfo(np.float32)
         self.single = np.array([rule.fewest <= 1 <= rule.most for rule in rules])
-        self.low = np.array([_bound(rule, "low", limits) for rule in rules], dtype)
-        self.high = np.array([_bound(rule, "high", limits) for rule in rules], dtype)
+        dtype, least, most = (np.int64, *_INT64) if kind == INT else (np.float32, -_LARGEST, _LARGEST)
+        bounds = np.array([_bounds(rule, least, most) for rule in rules], dtype)
+        self.low, self.high = bounds[:, 0], bounds[:, 1]
 
     def in_order(self, table: Any) -> Any:
         """Which rules have nothing against their rows of ``[rules, rows]``; False may only mean: not known."""
@@ -45,15 +46,13 @@ def _all_allowed(rule: FeatureRule, values: Any) -> bool:
     return domain is None or (isinstance(domain, Categories) and domain.allowed.issuperset(values.tolist()))
 
 
-def _bound(rule: FeatureRule, name: str, limits: Any) -> Any:
-    """A bound that finite numbers can be compared with; whole floats are not known by their bounds."""
-    least, most = limits.min.item() if hasattr(limits.min, "item") else limits.min, limits.max
-    impossible = most if name == "low" else least
+def _bounds(rule: FeatureRule, least: float, most: float) -> tuple[float, float]:
+    """Bounds that finite numbers can be compared with; nothing is between them if bounds alone do not tell."""
     if rule.domain is None:
-        return least if name == "low" else most
+        return least, most
     if not isinstance(rule.domain, Numbers) or (rule.domain.whole and rule.kind == FLOAT):
-        return impossible
-    return min(max(getattr(rule.domain, name), least), most)
+        return most, least
+    return min(max(rule.domain.low, least), most), min(max(rule.domain.high, least), most)
 
 
 class ExampleParser:

@@ -294,6 +294,21 @@ def test_a_scalar_counts_for_all_rows() -> None:
     }
 
 
+def test_rows_without_values_cost_nothing_however_many_they_are() -> None:
+    nothing = np.empty([10**12, 0], np.int64)
+    assert found(make_checks().check(call_of(tensors(hour=nothing, count=np.empty([0], np.int64)), "serving_raw"))) == {
+        ("hour", "missing"): ("none", 0, 10**12)
+    }
+
+
+def test_a_string_that_is_no_example_is_not_read_as_one() -> None:
+    values = np.array([b"\xff\xd8 a picture"], object)
+    guard = make_checks()
+    assert not len(guard.check(call_of({"image_bytes": values}, "another")))
+    for name in ("examples", "inputs", "serialized_Examples"):
+        assert ("", "unreadable") in found(guard.check(call_of({name: values}, name)))
+
+
 @pytest.mark.parametrize("rows", [1, 50])
 def test_inputs_of_other_dtypes(rows: int) -> None:
     """Which dtype an input has is up to the model; floats may be integers, and integers are floats."""
