@@ -26,6 +26,7 @@ def blocks(document: str) -> list[str]:
         "docs/running-pipelines.md",
         "docs/adding-a-component.md",
         "docs/control-flow.md",
+        "docs/from-tfx.md",
         "docs/ingestion.md",
     ],
 )
