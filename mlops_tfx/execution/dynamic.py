@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from mlops_tfx.pipeline import Pipeline
     from mlops_tfx.scope import Scope
 
-SKIPPED = "skipped_because"
-"""The custom property of an execution that says why its node was skipped."""
-
 OPTIONAL_FAILURE = "it failed, and its success is optional"
 """Why there is nothing from a node with ``success_optional`` that failed."""
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tfx.errors import MetadataError, did_you_mean
 from mlops_tfx.execution.cache import differences
-from mlops_tfx.execution.dynamic import SKIPPED
 from mlops_tfx.execution.task import INGREDIENTS
 
 if TYPE_CHECKING:
@@ -85,8 +84,8 @@ def explain(store: MetadataStore, pipeline_name: str, node_id: str) -> Explanati
 
 def _explain(latest: ExecutionRecord, before: ExecutionRecord | None, store: MetadataStore) -> Explanation:
     state = latest.state.name
-    if SKIPPED in latest.properties:
-        return Explanation(latest.label, latest.run_id, "SKIPPED", f"skipped: {latest.properties[SKIPPED]}")
+    if latest.skipped_because:
+        return Explanation(latest.label, latest.run_id, "SKIPPED", f"skipped: {latest.skipped_because}")
     if state == "CACHED":
         summary = "reused: inputs, parameters, code and library versions are the same as before"
         return Explanation(latest.label, latest.run_id, state, summary, (), before.run_id if before else "")

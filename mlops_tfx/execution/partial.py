@@ -18,10 +18,9 @@ from mlops_tfx.component import Component
 from mlops_tfx.control_flow import Cond, ForEach
 from mlops_tfx.errors import ResolutionError, WiringError, did_you_mean
 from mlops_tfx.execution import cache
-from mlops_tfx.execution.dynamic import SKIPPED
 from mlops_tfx.execution.explain import ingredients_of
 from mlops_tfx.execution.observer import NodeState
-from mlops_tfx.metadata import LOOP_INDEX, ExecutionRecord, ExecutionState, run_id_of_part
+from mlops_tfx.metadata import SKIPPED, ExecutionRecord, ExecutionState, run_id_of_part
 from mlops_tfx.pipeline import Pipeline
 from mlops_tfx.resolvers import Resolver
 from mlops_tfx.run_options import RunOptions
@@ -60,10 +59,10 @@ class PartialRun:
             return None
         records = self.reused.get(node.id, ())
         # Of a node in a loop, those of the same element.
-        records = [record for record in records if _index(record) == run.index]
+        records = [record for record in records if record.index == run.index]
         done = [record for record in _last(records) if record.state in _DONE]
         if not done:
-            reasons = [str(record.properties[SKIPPED]) for record in records if SKIPPED in record.properties]
+            reasons = [record.skipped_because for record in records if record.skipped_because]
             run.skipped[node.id] = reasons[0] if reasons else OUTSIDE
             if reasons:
                 # So that this run can be the base of the next.
@@ -224,7 +223,7 @@ def _outputs_in(channel: BaseChannel[Any]) -> Iterator[OutputChannel[Any]]:
 
 def _problem(source: OutputChannel[Any], records: Sequence[ExecutionRecord]) -> str:
     producer = source.producer.id
-    if any(SKIPPED in record.properties for record in records):
+    if any(record.skipped_because for record in records):
         return ""  # the node decides, as in the base run, whether it can do without
     last = _last(records)
     done = [record for record in last if record.state in _DONE]
@@ -249,13 +248,8 @@ def _is_live(artifact: Artifact) -> bool:
 
 def _last(records: Sequence[ExecutionRecord]) -> list[ExecutionRecord]:
     """The last attempt of a node; in a loop, that of every element in order."""
-    by_index = {_index(record): record for record in sorted(records, key=lambda record: record.id)}
+    by_index = {record.index: record for record in sorted(records, key=lambda record: record.id)}
     return [by_index[index] for index in sorted(by_index)]
-
-
-def _index(record: ExecutionRecord) -> tuple[int, ...]:
-    found = record.properties.get(LOOP_INDEX, ())
-    return tuple(found) if isinstance(found, list | tuple) else ()
 
 
 def _merged(records: Sequence[ExecutionRecord]) -> dict[str, list[Artifact]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlops_tfx.errors import MetadataError, did_you_mean
-from mlops_tfx.execution.dynamic import SKIPPED
 from mlops_tfx.execution.observer import NodeReport, NodeState
 
 if TYPE_CHECKING:
@@ -38,11 +37,11 @@ def reports_of_run(store: MetadataStore, pipeline_name: str, run_id: str | None 
 
 def _report(record: ExecutionRecord) -> NodeReport:
     rows = record.properties.get("rows", 0)
-    reason = record.properties.get(SKIPPED)
+    reason = record.skipped_because
     return NodeReport(
         node_id=record.label,
         state=NodeState.SKIPPED if reason else _STATES.get(record.state.name, NodeState.WAITING),
         rows=int(rows) if isinstance(rows, int) else 0,
         seconds=(record.updated - record.created).total_seconds(),
-        message=str(reason or "") or (record.error or "").strip().rpartition("\n")[2],
+        message=reason or (record.error or "").strip().rpartition("\n")[2],
     )

@@ -31,7 +31,7 @@ from mlops_tfx.execution.resolve import Artifacts, check_counts
 from mlops_tfx.execution.staging import Staging
 from mlops_tfx.execution.work import Work
 from mlops_tfx.execution.worker import do_in_process
-from mlops_tfx.metadata import ExecutionState
+from mlops_tfx.metadata import SKIPPED, ExecutionState
 from mlops_tfx.parameters import to_json
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _run(node: Node, run: Run, attempt: Attempt) -> Outcome:
 
 def skip(node: Node, run: Run, reason: str, seen: Artifacts) -> Outcome:
     """Records that a node does not run, and why; ``seen``: the artifacts that decided it."""
-    properties = {dynamic.SKIPPED: reason}
+    properties = {SKIPPED: reason}
     state = ExecutionState.CANCELED
     run.store.publish(run.identity(node), inputs=seen, outputs={}, properties=properties, state=state)
     run.skipped[node.id] = reason

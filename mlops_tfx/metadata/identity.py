@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlops_tfx.metadata.contexts import node_context_name
-from mlops_tfx.metadata.records import label_of
+from mlops_tfx.metadata.records import LOOP_INDEX, label_of
 from mlops_tfx.metadata.types import NODE, PIPELINE, PIPELINE_RUN
 
 if TYPE_CHECKING:
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 _NAME_KEYS = ("__pipeline_name__", "__run_id__", "__node_id__")
 _WITHIN_KEY = "__within__"
 IDENTITY_KEYS = (*_NAME_KEYS, _WITHIN_KEY)
-
-LOOP_INDEX = "loop_index"
-"""Custom property of an execution in a loop: which element, from 0, of each loop around it; the outermost first."""
 
 LOOP_ELEMENT = "loop_element"
 """Custom property of an execution in a loop: ids of the artifacts of the elements, by name."""

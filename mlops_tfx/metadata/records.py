@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from mlops_tfx.artifacts import Artifact
 
 
+LOOP_INDEX = "loop_index"
+"""Custom property of an execution in a loop: which element, from 0, of each loop around it; the outermost first."""
+
+SKIPPED = "skipped_because"
+"""Custom property of an execution that says why its node was skipped."""
+
+
 class ExecutionState(enum.IntEnum):
     """The states of ML Metadata's Execution."""
 
@@ -90,6 +97,16 @@ class ExecutionRecord:
     outputs: Mapping[str, list[Artifact]] = field(default_factory=dict)
     label: str = ""
     within: tuple[str, ...] = ()
+
+    @property
+    def index(self) -> tuple[int, ...]:
+        """Which elements of the loops around it, the outermost first; none outside of loops."""
+        return tuple(self.properties.get(LOOP_INDEX, ()))
+
+    @property
+    def skipped_because(self) -> str:
+        """Why its node was skipped; "" if it was not."""
+        return str(self.properties.get(SKIPPED, ""))
 
 
 class _Place(Protocol):

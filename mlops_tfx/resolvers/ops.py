@@ -14,10 +14,12 @@ from mlops_tfx.errors import ConfigError, ResolutionError, SkipSignal
 from mlops_tfx.resolvers import lineage, selection, spans
 from mlops_tfx.resolvers.decorator import history
 from mlops_tfx.resolvers.policies import latest_policy_model
+from mlops_tfx.resolvers.strategies import PastExecution
 
 A = TypeVar("A", bound=Artifact)
 Lists = Mapping[str, Sequence[Artifact]]
 ROOT = "root_artifact"
+_ENDED_WELL = ("COMPLETE", "CACHED")
 
 
 def latest_create_time(artifacts: Iterable[A], n: int = 1) -> list[A]:
@@ -277,12 +279,17 @@ def latest_pipeline_run_outputs(
     """
     for run_id in history().runs(pipeline_name):
         records = history().executions(pipeline_name=pipeline_name, run_id=run_id)
-        ended = {record.node_id: record for record in records if record.state.name in ("COMPLETE", "CACHED")}
-        failed = [record for record in records if record.state.name not in ("COMPLETE", "CACHED", "CANCELED")]
-        retried = all(record.node_id in ended for record in failed)
-        if retried and all(node_id in ended for node_id, _ in output_keys.values()):
-            return {name: list(ended[node].outputs.get(key, ())) for name, (node, key) in output_keys.items()}
+        # The last attempt of each node, or of each element in a loop.
+        last = {(record.node_id, record.index): record for record in records}
+        ended = all(record.state.name in _ENDED_WELL or record.skipped_because for record in last.values())
+        if ended and {node_id for node_id, _ in output_keys.values()} <= {node_id for node_id, _ in last}:
+            return {name: _outputs(last, *place) for name, place in output_keys.items()}
     raise SkipSignal(f"no run of pipeline {pipeline_name!r} has ended well yet")
+
+
+def _outputs(records: Mapping[tuple[str, tuple[int, ...]], PastExecution], node_id: str, key: str) -> list[Artifact]:
+    own = [place for place in sorted(records) if place[0] == node_id]
+    return [artifact for place in own for artifact in records[place].outputs.get(key, ())]
 
 
 # TFX's names.

@@ -22,6 +22,16 @@ class PastExecution(Protocol):
         ...
 
     @property
+    def index(self) -> tuple[int, ...]:
+        """Which elements of the loops around it; none outside of loops."""
+        ...
+
+    @property
+    def skipped_because(self) -> str:
+        """Why the node was skipped; "" if it was not."""
+        ...
+
+    @property
     def inputs(self) -> Mapping[str, Sequence[Artifact]]:
         """What it took, by input name."""
         ...

@@ -20,10 +20,9 @@ from mlops_tfx.component import (
 )
 from mlops_tfx.errors import ConfigError, PipelineFailedError
 from mlops_tfx.execution import NodeState, Observer
-from mlops_tfx.execution.dynamic import SKIPPED
 from mlops_tfx.execution.explain import explain
 from mlops_tfx.execution.reports import reports_of_run
-from mlops_tfx.metadata import ExecutionState, MetadataStore
+from mlops_tfx.metadata import SKIPPED, ExecutionState, MetadataStore
 from mlops_tfx.placeholders import logical_not, logical_or
 from mlops_tfx.resolvers import LatestArtifactStrategy, Resolver
 

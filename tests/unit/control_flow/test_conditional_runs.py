@@ -13,9 +13,8 @@ from mlops_tfx import LocalRunner
 from mlops_tfx.connection import SqliteConnection
 from mlops_tfx.errors import PipelineFailedError
 from mlops_tfx.execution import Observer
-from mlops_tfx.execution.dynamic import SKIPPED
 from mlops_tfx.execution.reports import reports_of_run
-from mlops_tfx.metadata import ExecutionState, MetadataStore
+from mlops_tfx.metadata import SKIPPED, ExecutionState, MetadataStore
 from mlops_tfx.run_options import RunOptions
 from tests.unit.control_flow import conditional_program
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from mlops_tfx import Channel, LocalRunner, Pipeline, Resolver, resolver_function
+from mlops_tfx import Channel, Cond, ForEach, LocalRunner, Pipeline, Resolver, resolver_function
 from mlops_tfx.artifacts import Examples, InfraBlessing, Integer, Model, ModelBlessing, PushedModel, Schema
 from mlops_tfx.channel import ResolvedChannel, ResolvedElements
-from mlops_tfx.component import Component, Input, Inputs, OptionalInput, OptionalInputs, Output
+from mlops_tfx.component import Component, Input, Inputs, OptionalInput, OptionalInputs, Output, Outputs
 from mlops_tfx.connection import SqliteConnection
 from mlops_tfx.errors import ConfigError, PipelineFailedError, ResolutionError, SkipSignal, WiringError
 from mlops_tfx.execution import Observer
@@ -425,33 +424,67 @@ def test_evaluator_inputs_by_spans(models: World) -> None:
     assert [span_of_model(models, run["model"][0]) for run in (chosen, waited)] == [4, 2]
 
 
+class Fails(Gen):
+    """Fails at span 3."""
+
+    def run(self):
+        if self.span == 3:
+            raise ValueError("no data")
+        super().run()
+
+
+class Several(Component):
+    """Writes Examples of several spans."""
+
+    examples = Outputs(Examples)
+    spans: tuple[int, ...] = (4, 5)
+
+    def run(self):
+        for artifact, span in zip(self.examples.make(len(self.spans)), self.spans, strict=True):
+            artifact.custom_properties["span"] = span
+
+
 def test_outputs_of_the_latest_run_of_another_pipeline_that_ended_well(tmp_path: Any) -> None:
     world = World(tmp_path)
 
-    class Fails(Gen):
-        def run(self):
-            if self.span == 3:
-                raise ValueError("no data")
-
-    def producer(span: int) -> tuple[Any, list[Any]]:
-        gen = Gen(span=span)
-        check = Fails(span=span)
+    def producer(span: int) -> Pipeline:
+        gen, several = Gen(span=span), Several()
+        check = Fails(span=span).with_id("Check")
         check.add_upstream_node(gen)
-        outputs = {"examples": gen.outputs["examples"], "checked": check.outputs["examples"]}
-        return SimpleNamespace(pipeline_name="producer", inner_outputs=outputs), [gen, check]
+        with ForEach(several.outputs["examples"]) as each:
+            again = Transform(examples=each)
+        with Cond(gen.outputs["examples"].future()[0].custom_property("span") > 9):
+            never = Transform(examples=gen.outputs["examples"]).with_id("Never")
+        outputs = {
+            "examples": gen.outputs["examples"],
+            "several": again.outputs["transformed_examples"],
+            "never": never.outputs["transformed_examples"],
+        }
+        nodes = [gen, several, check, again, never]
+        return Pipeline("producer", tmp_path / "q", world.connection, nodes, enable_cache=False, outputs=outputs)
 
-    asked, nodes = producer(1)
-    chosen = functions.latest_pipeline_run_outputs(asked, output_keys=["examples"])
+    runner = LocalRunner(observer=Observer())
+    chosen = functions.latest_pipeline_run_outputs(producer(1), output_keys=["examples"])
     assert set(chosen) == {"examples"}
     assert "no run of pipeline 'producer' has ended well yet" in str(world.shown(chosen["examples"]))
     for span in (1, 2):
-        world.run(*producer(span)[1], name="producer")
+        runner.run(producer(span))
     with pytest.raises(PipelineFailedError):
-        world.run(*producer(3)[1], name="producer")
+        runner.run(producer(3))
     # The Examples of span 3 are there, but the run that wrote them failed.
-    assert world.shown(chosen["examples"]) == 92
-    assert set(functions.latest_pipeline_run_outputs(asked)) == {"examples", "checked"}
+    everything = functions.latest_pipeline_run_outputs(producer(1))
+    assert [world.shown(everything[key]) for key in ("examples", "several", "never")] == [92, 945, 9]
     with pytest.raises(ConfigError, match="'producer' has no output 'example'; did you mean 'examples'"):
-        functions.latest_pipeline_run_outputs(asked, output_keys=["example"])
+        functions.latest_pipeline_run_outputs(producer(1), output_keys=["example"])
     with pytest.raises(ConfigError, match="expected a pipeline with outputs"):
-        functions.latest_pipeline_run_outputs(Pipeline("p", tmp_path, components=nodes))
+        functions.latest_pipeline_run_outputs(Pipeline("p", tmp_path, components=[Gen()]))
+
+
+def test_windows_and_pairs_in_loops(spans: World) -> None:
+    with ForEach(functions.sequential_rolling_range(ALL, num_spans=2)) as window:
+        show = Show(examples=window)
+    with ForEach(functions.paired_spans({"x": ALL, "y": functions.latest_created(ALL, n=2)})) as pair:
+        both = Show(examples=[pair["y"], pair["x"]]).with_id("Both")
+    result = spans.run(show, both)
+    assert [artifact.read() for artifact in result.outputs["Show"]["shown"]] == [912, 923]
+    assert [artifact.read() for artifact in result.outputs["Both"]["shown"]] == [977, 988]
