@@ -62,7 +62,7 @@ class NodeExecutionOptions:
         reset_stateful_working_dir: every attempt gets an empty ``context.stateful_working_dir``; otherwise it finds
             what the failed one left there.
         lifetime_start: id of a node. This node then runs when all others have ended, in whatever way, if that node
-            succeeded: to free what that node acquired.
+            succeeded: to free what that node acquired. Its result is never taken from the cache.
         retry_backoff_sec: seconds before the first retry; doubled for every further one, up to five minutes. TFX has no
             such option.
     """

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -39,14 +42,21 @@ def command(
     from mlops_tfx.execution import LocalRunner
     from mlops_tfx.execution.loading import load_component, load_pipeline, parsed_parameters
     from mlops_tfx.execution.progress import print_reports
+    from mlops_tfx.execution.resume import command_line
     from mlops_tfx.run_options import RunOptions
 
+    if base and not (from_nodes or to_nodes):
+        raise click.UsageError("--base goes with --from or --to")
+    options = RunOptions(from_nodes, to_nodes, base) if from_nodes or to_nodes else None
     if as_tfx:
         from mlops_tfx.compat import script
 
-        if parallel is not None or params:
-            raise click.UsageError("--parallel and --param go without --as-tfx: the script makes its own runner")
-        script.run_script(pipeline_file, arguments)
+        if parallel is not None or params or exit_handler:
+            raise click.UsageError(
+                "--parallel, --param and --exit-handler go without --as-tfx: the script makes its own runner"
+            )
+        with _interruptible(), command_line(options, _again):
+            script.run_script(pipeline_file, arguments)
         return
     if arguments:
         name = arguments[0]
@@ -54,14 +64,10 @@ def command(
         raise error
     pipeline = load_pipeline(pipeline_file)
     handler = load_component(pipeline_file, exit_handler) if exit_handler else None
-    runner = LocalRunner(max_parallel_nodes=parallel, exit_handler=handler, resume_command=_again)
-    if base and not (from_nodes or to_nodes):
-        raise click.UsageError("--base goes with --from or --to")
-    options = RunOptions(from_nodes, to_nodes, base) if from_nodes or to_nodes else None
+    runner = LocalRunner(max_parallel_nodes=parallel, exit_handler=handler)
     try:
-        result = runner.run(pipeline, parameters=parsed_parameters(pipeline, params), run_options=options)
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
+        with _interruptible(), command_line(options, _again):
+            result = runner.run(pipeline, parameters=parsed_parameters(pipeline, params))
     except PipelineFailedError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
@@ -71,18 +77,19 @@ def command(
 def _again(options: RunOptions | None) -> str:
     """The command that runs this again, or a part of it."""
     context = click.get_current_context()
-    words = [_program(context), "run"]
+    words = [*_program(context), "run"]
     for parameter in context.command.params:
         name = str(parameter.name)
         given = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
         if given and name not in _OF_PART:
             words.extend(_words(parameter, context.params[name]))
-    for name, values in _part(options).items():
-        words.extend(word for value in values for word in (name, shlex.quote(value)))
-    return " ".join(words)
+    words.extend(word for name, values in _part(options).items() for value in values for word in (name, value))
+    own = context.params["arguments"]
+    words.extend(["--", *own] if any(word.startswith("-") for word in own) else own)
+    return shlex.join(words)
 
 
-_OF_PART = ("from_nodes", "to_nodes", "base")
+_OF_PART = ("arguments", "from_nodes", "to_nodes", "base")
 
 
 def _part(options: RunOptions | None) -> dict[str, tuple[str, ...]]:
@@ -95,12 +102,29 @@ def _part(options: RunOptions | None) -> dict[str, tuple[str, ...]]:
 def _words(parameter: click.Parameter, value: Any) -> list[str]:
     values = [str(item) for item in value] if isinstance(value, tuple) else [str(value)]
     if isinstance(parameter, click.Argument):
-        return [shlex.quote(item) for item in values]
+        return values
     if isinstance(parameter, click.Option) and parameter.is_flag:
         return [parameter.opts[0]]
-    return [word for item in values for word in (parameter.opts[0], shlex.quote(item))]
+    return [word for item in values for word in (parameter.opts[0], item)]
 
 
-def _program(context: click.Context) -> str:
+def _program(context: click.Context) -> list[str]:
     by_module = str(context.find_root().info_name).startswith("python")
-    return f"{shlex.quote(sys.executable)} -m mlops_tfx.cli" if by_module else "mlops-tfx"
+    return [sys.executable, "-m", "mlops_tfx.cli"] if by_module else ["mlops-tfx"]
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        code = 128 + signal.SIGINT
+    except SystemExit as end:
+        if end.code != (code := 128 + signal.SIGTERM):
+            raise
+    else:
+        return
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not sys.exit: that would wait for threads which a node that could not be stopped has left.
+    os._exit(code)

@@ -9,17 +9,18 @@ from __future__ import annotations
 import ctypes
 import errno
 import threading
+import time
 import traceback
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlops_tfx.errors import MlopsTfxError, RunInterrupted
+from mlops_tfx.execution.observer import NodeReport, NodeState
 from mlops_tfx.execution.staging import Staging
 from mlops_tfx.metadata import ExecutionState
 
 if TYPE_CHECKING:
     from mlops_tfx.artifacts import Artifact
-    from mlops_tfx.execution.observer import NodeReport
     from mlops_tfx.execution.resolve import Artifacts
     from mlops_tfx.execution.run import Run
     from mlops_tfx.node import Node
@@ -42,6 +43,7 @@ class Attempt:
         self._lock = threading.Lock()
         self.thread_id = threading.get_ident()
         self.ended = threading.Event()
+        self._started = time.monotonic()
         run.attempts.add(self)
 
     @property
@@ -49,9 +51,10 @@ class Attempt:
         """The node."""
         return self._identity.node_id
 
-    def tell(self, report: NodeReport) -> None:
-        """Tells the run's observer that the node has ended."""
-        self._run.observer.node_ended(report)
+    def tell_failure(self, message: str) -> None:
+        """Tells the run's observer that the node has failed."""
+        seconds = time.monotonic() - self._started
+        self._run.observer.node_ended(NodeReport(self.node_id, NodeState.FAILED, 0, seconds, message))
 
     def begin(self, inputs: Artifacts, properties: Mapping[str, Any], key: str | None) -> int:
         """Records a RUNNING execution and returns its id."""

@@ -12,11 +12,14 @@ import contextlib
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from mlops_tfx.errors import RunInterrupted
+from mlops_tfx.errors import NodeFailedError, RunInterrupted
+from mlops_tfx.execution.attempt import message_of
 from mlops_tfx.execution.observer import NodeReport, NodeState
+from mlops_tfx.execution.retries import run_attempts
+from mlops_tfx.execution.triggers import DONE
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -49,8 +52,31 @@ def _exit(number: int, frame: FrameType | None) -> None:
 
 def describe(error: BaseException) -> str:
     """What interrupted the run."""
+    if isinstance(error, Exception):
+        return f"ended by {message_of(error)}"
     is_sigterm = isinstance(error, SystemExit) and error.code == _EXIT_CODE_OF_SIGTERM
     return "interrupted by SIGTERM" if is_sigterm else f"interrupted by {type(error).__name__}"
+
+
+def end_lifetimes(run: Run, states: Mapping[str, NodeState]) -> Iterator[NodeFailedError]:
+    """Runs the nodes that free what others acquired (``lifetime_start``), and yields the failures.
+
+    Args:
+        run: one that is not stopping.
+        states: how the nodes that have ended did so, by id.
+    """
+    for node in run.pipeline:
+        start = node.node_execution_options.lifetime_start
+        if start is None or node.id in states or states.get(start) not in DONE:
+            continue
+        started = time.monotonic()
+        try:
+            outcome = run_attempts(node, run)
+            report = NodeReport(node.id, outcome.state, outcome.rows, time.monotonic() - started, outcome.message)
+        except NodeFailedError as failure:
+            report = NodeReport(node.id, NodeState.FAILED, 0, time.monotonic() - started, failure.message)
+            yield failure
+        run.observer.node_ended(report)
 
 
 def stop_nodes(run: Run, error: BaseException) -> None:
@@ -64,4 +90,4 @@ def stop_nodes(run: Run, error: BaseException) -> None:
     for attempt in left:
         ended = attempt.ended.wait(max(0.0, deadline - time.monotonic()))
         untold = "" if ended else attempt.fail(reason, timeout_seconds=0)
-        attempt.tell(NodeReport(attempt.node_id, NodeState.FAILED, message=f"{describe(error)}{untold}"))
+        attempt.tell_failure(f"{describe(error)}{untold}")

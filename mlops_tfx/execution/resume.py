@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from mlops_tfx.component import Component
@@ -17,6 +19,26 @@ if TYPE_CHECKING:
 
 ResumeCommand = Callable[[RunOptions | None], str]
 """Gives the command that runs the pipeline again: all of it (None; the cache knows what is done), or a part."""
+
+
+_COMMAND_LINE: ContextVar[tuple[RunOptions | None, ResumeCommand | None]] = ContextVar(
+    "command_line", default=(None, None)
+)
+
+
+@contextmanager
+def command_line(options: RunOptions | None, again: ResumeCommand) -> Iterator[None]:
+    """Inside, runs are of the part that the command line names, and resumed by a command, whoever begins them."""
+    token = _COMMAND_LINE.set((options, again))
+    try:
+        yield
+    finally:
+        _COMMAND_LINE.reset(token)
+
+
+def part_to_run(options: RunOptions | None) -> RunOptions | None:
+    """The part that the command line names, else the one that the program does."""
+    return _COMMAND_LINE.get()[0] or options
 
 
 def options_to_resume(run: Run, states: Mapping[str, NodeState], options: RunOptions | None) -> RunOptions | None:
@@ -38,7 +60,10 @@ def options_to_resume(run: Run, states: Mapping[str, NodeState], options: RunOpt
 
 
 def program_again(options: RunOptions | None, parameters: Mapping[str, Any]) -> str:
-    """How to resume from the program that is running: its command line, or the Python that it needs."""
+    """How to resume what is running: the command, the program's command line, or the Python that it needs."""
+    command = _COMMAND_LINE.get()[1]
+    if command is not None:
+        return command(options)
     main = sys.modules.get("__main__")
     if options is None and getattr(main, "__file__", None):
         return shlex.join(sys.orig_argv)

@@ -18,12 +18,12 @@ from mlops_tfx.execution.attempt import message_of
 from mlops_tfx.execution.dynamic import check_before_run
 from mlops_tfx.execution.exits import check_exit_handler, final_status, run_exit_handler
 from mlops_tfx.execution.guard import GuardedObserver
-from mlops_tfx.execution.interruption import describe, sigterm_ends_run, stop_nodes
+from mlops_tfx.execution.interruption import describe, end_lifetimes, sigterm_ends_run, stop_nodes
 from mlops_tfx.execution.observer import NodeReport, NodeState, Observer
 from mlops_tfx.execution.partial import plan
 from mlops_tfx.execution.quiet import quiet_libraries
 from mlops_tfx.execution.recovery import recover
-from mlops_tfx.execution.resume import ResumeCommand, options_to_resume, program_again
+from mlops_tfx.execution.resume import ResumeCommand, options_to_resume, part_to_run, program_again
 from mlops_tfx.execution.run import Run
 from mlops_tfx.execution.schedule import Schedule
 from mlops_tfx.execution.stand_ins import StandIn, check_stand_ins
@@ -114,7 +114,7 @@ class LocalRunner:
             SystemExit: SIGTERM, with exit code 143; otherwise the same.
         """
         quiet_libraries()
-        run_id = _new_run_id()
+        run_id, run_options = _new_run_id(), part_to_run(run_options)
         pipeline, values = pipeline.with_parameters(parameters or {}, run_id)
         check_before_run(pipeline, values)
         check_stand_ins(pipeline, self._stand_ins)
@@ -152,9 +152,11 @@ class LocalRunner:
             failures = schedule.work()
         except BaseException as error:  # Ctrl-C, SIGTERM
             stop_nodes(run, error)
+            for failure in end_lifetimes(replace(run, stopping=threading.Event(), attempts=set()), schedule.states()):
+                run.observer.logged(failure.node_id, failure.message)
             hint = resume_hint(schedule.states())
             run.observer.logged(run.pipeline.pipeline_name, f"{describe(error)}; {hint}")
-            for failure in self._exit(run, "CANCELLED", describe(error)):
+            for failure in self._exit(run, "FAILED" if isinstance(error, Exception) else "CANCELLED", describe(error)):
                 run.observer.logged(failure.node_id, failure.message)
             raise
         message = "\n".join(str(failure) for failure in failures)

@@ -122,7 +122,8 @@ def skip(node: Node, run: Run, reason: str, seen: Artifacts) -> Outcome:
 
 def _find_cached(bound: Component, key: str, run: Run) -> Artifacts | None:
     enabled = run.pipeline.enable_cache if bound.enable_cache is None else bound.enable_cache
-    if not enabled:
+    # What frees a resource has to do so every time.
+    if not enabled or bound.node_execution_options.lifetime_start is not None:
         return None
     for outputs in run.store.find_cached(key):
         there = all(filesystem.exists(artifact.uri) for artifacts in outputs.values() for artifact in artifacts)

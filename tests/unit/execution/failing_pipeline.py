@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 
-from mlops_tfx import Channel, LocalRunner, Pipeline
+from mlops_tfx import Channel, LocalRunner, NodeExecutionOptions, Pipeline
 from mlops_tfx.artifacts import Artifact, Model
 from mlops_tfx.component import Component, Input, OptionalInput, Output, Parameter
 from mlops_tfx.execution import Observer
@@ -91,7 +91,7 @@ class Failing(Observer):
 
 
 def create_pipeline() -> Pipeline:
-    """Good, and Bad after it."""
+    """Good, and Bad after it; Free ends what Good began."""
     good = Good()
     if FAULT == "resolution":
         bad: Component = Needs(Channel(type=Model, producer_component_id="Nobody")).with_id("Bad")
@@ -99,7 +99,8 @@ def create_pipeline() -> Pipeline:
         # Whether a cached result may be reused is asked of the same work as before.
         bad = Bad(fault="none" if FAULT == "cached result" else FAULT)
     bad.add_upstream_node(good)
-    return Pipeline("p", ROOT, components=[good, bad])
+    free = Good().with_id("Free").with_node_execution_options(NodeExecutionOptions(lifetime_start="Good"))
+    return Pipeline("p", ROOT, components=[good, bad, free])
 
 
 if __name__ == "__main__":

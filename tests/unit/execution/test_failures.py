@@ -216,6 +216,7 @@ def test_interrupted_run(fault, number, command, tmp_path, project_root):
     assert {name: record.state.name for name, record in found.items()} == {
         "Good": "COMPLETE",
         "Bad": "CANCELED",
+        "Free": "COMPLETE",
         "Notify": "COMPLETE",
     }
     assert "RunInterrupted" in found["Bad"].error

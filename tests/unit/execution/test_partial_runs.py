@@ -191,3 +191,48 @@ def test_failed_partial_run_resumes_as_a_partial_run(tmp_path):
     (tmp_path / "stop here").unlink()
     resumed = LocalRunner(observer=Observer()).run(pipeline(str(tmp_path), steps=2), run_options=options)
     assert states(resumed) == {"Gen": "cached", "Train": "complete", "Evaluate": OUT, "Report": "cached"}
+
+
+TFX_SCRIPT = """
+import sys
+from tfx import v1 as tfx
+from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter
+
+@tfx.dsl.components.component
+def Make(model: OutputArtifact[tfx.types.standard_artifacts.Model]):
+    open(model.uri + "/made", "w").close()
+
+@tfx.dsl.components.component
+def Use(model: InputArtifact[tfx.types.standard_artifacts.Model], name: Parameter[str]):
+    assert sys.argv[1:] == ["--word", "two words"], sys.argv
+    open(name)
+
+make = Make()
+tfx.orchestration.LocalDagRunner().run(
+    tfx.dsl.Pipeline(
+        pipeline_name="tfx",
+        pipeline_root="root",
+        components=[make, Use(model=make.outputs["model"], name="there")],
+        metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config("store/metadata.db"),
+    )
+)
+"""
+
+
+def test_script_written_for_tfx_is_resumed_by_a_command_too(tmp_path):
+    (tmp_path / "script.py").write_text(TFX_SCRIPT)
+    command = f"cd {tmp_path}; {sys.executable} -m mlops_tfx.cli run --as-tfx script.py -- --word 'two words'"
+    failed = shell(command, tmp_path, "")
+    assert failed.returncode == 1
+    assert "No such file or directory: 'there'" in failed.stderr
+    (said,) = re.findall(r"to resume, run again: (.*)", failed.stderr)
+    (run_id,) = re.findall(r"run (\d{4}-\S+): 2 nodes", failed.stderr)
+    again = f"{sys.executable} -m mlops_tfx.cli run script.py --as-tfx --from Use --base {run_id} -- --word 'two words'"
+    assert said == again, "TFX's pipelines have no cache unless they ask for it"
+    (tmp_path / "there").write_text("")
+    resumed = shell(f"cd {tmp_path}; {said}", tmp_path, "")
+    assert resumed.returncode == 0, resumed.stderr
+    assert dict(re.findall(r"^(\w+): (complete|cached)", resumed.stderr, re.MULTILINE)) == {
+        "Make": "cached",
+        "Use": "complete",
+    }
