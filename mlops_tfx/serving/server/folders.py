@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 
 import tensorflow as tf
 
 _NUMBER = re.compile(r"[+-]?[0-9]+")
 _INT64 = range(-(2**63), 2**63)
+SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
+_MOST_FILES = 100_000
 
 
 def parse_version(name: str) -> int | None:
@@ -39,18 +42,29 @@ def list_versions(base_path: str) -> dict[int, str]:
 
 
 def fingerprint(path: str) -> tuple[tuple[str, int, int], ...]:
-    """Returns names, sizes and times of all files below a folder: it changes while the folder is being written."""
-    entries = []
-    for folder, _, names in tf.io.gfile.walk(path):
-        for name in sorted(names):
-            entries.append(_entry(os.path.join(folder, name)))
+    """Returns names, sizes and times of the files below a folder: it changes while the folder is being written.
+
+    Of a folder without a SavedModel only what lies in it: a base path may be any folder, ``/`` among them.
+    """
+    entries: list[tuple[str, int, int]] = []
+    deep = any(tf.io.gfile.exists(os.path.join(path, name)) for name in SAVED_MODEL_FILES)
+    for folder, _, names in _walk(path):
+        entries += [_entry(os.path.join(folder, name)) for name in sorted(names)]
+        if not deep or len(entries) >= _MOST_FILES:
+            break
     return tuple(entries)
+
+
+def _walk(path: str) -> Iterable[tuple[str, list[str], list[str]]]:
+    # Links to folders are not followed where there are links: they may lead around in circles.
+    found: Iterable[tuple[str, list[str], list[str]]] = tf.io.gfile.walk(path) if "://" in path else os.walk(path)
+    return found
 
 
 def _entry(path: str) -> tuple[str, int, int]:
     try:
         stat = tf.io.gfile.stat(path)
-    except tf.errors.NotFoundError:
-        # Removed or renamed since it was listed; the next look will differ.
+    except tf.errors.OpError:
+        # Removed or renamed since it was listed, or not to be read; the next look may differ.
         return path, -1, 0
     return path, int(stat.length), int(stat.mtime_nsec)

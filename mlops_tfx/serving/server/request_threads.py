@@ -19,7 +19,7 @@ from typing import Any
 _log = logging.getLogger(__name__)
 
 # A message that is on its way is there in less.
-_STALLED_SECONDS = 0.1
+_STALLED_SECONDS = 0.5
 _LOOK_SECONDS = 0.1
 # More threads than these are not started for requests that stall.
 _MOST_EXTRA = 1000

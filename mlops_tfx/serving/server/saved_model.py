@@ -18,6 +18,7 @@ from tensorflow.core.protobuf import config_pb2
 
 from mlops_tfx.serving.server import contents, statuses
 from mlops_tfx.serving.server.calls import Plan
+from mlops_tfx.serving.server.folders import SAVED_MODEL_FILES
 from mlops_tfx.serving.server.signatures import Runner, Signature, remember
 
 if TYPE_CHECKING:
@@ -134,14 +135,33 @@ def _load(session: Any, tags: list[str], path: str) -> Any:
     loader = loader_impl.SavedModelLoader(path)
     meta_graph = loader.get_meta_graph_def_from_tags(tags)
     contents.check_assets(path, meta_graph)
-    saver, _ = loader.load_graph(session.graph, tags)
+    saver = _import_graph(session.graph, loader, tags, meta_graph.graph_def)
     loader.restore_variables(session, saver)
     loader.run_init_ops(session, tags)
     return meta_graph
 
 
+def _import_graph(graph: Any, loader: Any, tags: list[str], graph_def: Any) -> Any:
+    """Imports a graph first, and then its functions one by one; returns the Saver.
+
+    At once it takes ten times as long, because the result of every call of a function is worked out, and nothing else of
+    Python runs meanwhile, requests included: 70 ms for a graph of 94 functions, instead of many times one.
+    """
+    from tensorflow.python.framework import function
+
+    library = type(graph_def.library)()
+    if not {found.signature.name for found in graph_def.library.function} & {node.op for node in graph_def.node}:
+        library.CopyFrom(graph_def.library)
+        graph_def.ClearField("library")
+    saver, _ = loader.load_graph(graph, tags)
+    with graph.as_default():
+        for found in function.from_library(library):
+            found.add_to_graph(graph)
+    return saver
+
+
 def _check_file(path: str) -> None:
-    if not any(tf.io.gfile.exists(os.path.join(path, name)) for name in ("saved_model.pb", "saved_model.pbtxt")):
+    if not any(tf.io.gfile.exists(os.path.join(path, name)) for name in SAVED_MODEL_FILES):
         raise statuses.StatusError(
             grpc.StatusCode.NOT_FOUND,
             f"Could not find SavedModel .pb or .pbtxt at supplied export directory path: {path}",

@@ -51,18 +51,24 @@ class LoadedVersion:
             return True
 
     def release(self) -> None:
-        """Gives the hold back; the last one frees the session."""
-        with self._lock:
-            self._users -= 1
-            free = self._users == 0
-        if free:
-            self.session.close()
-            self._on_free()
+        """Gives the hold back; the last one frees the session, in a thread of its own: a request need not wait."""
+        if self._let_go():
+            threading.Thread(target=self._free, name=f"free version {self.version}").start()
 
     def retire(self, on_free: Any) -> None:
-        """Gives the manager's hold back."""
+        """Gives the manager's hold back; frees the session if nobody else has one."""
         self._on_free = on_free
-        self.release()
+        if self._let_go():
+            self._free()
+
+    def _let_go(self) -> bool:
+        with self._lock:
+            self._users -= 1
+            return self._users == 0
+
+    def _free(self) -> None:
+        self.session.close()
+        self._on_free()
 
 
 @dataclass

@@ -49,6 +49,7 @@ class ModelServer:
         # TensorFlow is imported here, seconds before the first model is.
         from mlops_tfx.serving.server.batching import Batcher, PerModelBatching
         from mlops_tfx.serving.server.calls import chain
+        from mlops_tfx.serving.server.first_runs import FirstRuns
         from mlops_tfx.serving.server.interceptors import measuring
         from mlops_tfx.serving.server.manager import ModelManager
         from mlops_tfx.serving.server.metrics import Metrics
@@ -63,11 +64,14 @@ class ModelServer:
         # Said now rather than with the first model.
         options.session.config()
         steps: list[Prepare] = []
+        keeping: list[Interceptor] = []
         guard = _schema_guard(options, self._metrics)
         if guard is not None:
             steps.append(guard.prepare)
         if options.enable_model_warmup:
-            steps.append(Warmup(self._metrics, options.num_request_iterations_for_warmup))
+            first_runs = FirstRuns()
+            steps += [first_runs.prepare, Warmup(self._metrics, options.num_request_iterations_for_warmup)]
+            keeping.append(first_runs.intercept)
         batching: list[Interceptor] = []
         if options.enable_batching and options.enable_per_model_batching_parameters:
             per_model = PerModelBatching(self._metrics)
@@ -78,7 +82,8 @@ class ModelServer:
         self._manager = ModelManager(options, self._board, steps, self._metrics.observe_load)
         self._request_logger = _request_logger(options, self._manager, self._metrics)
         checking = [guard] if guard is not None else []
-        self._execute = chain([measuring(self._metrics), *interceptors, *checking, self._request_logger, *batching])
+        inner = [*checking, self._request_logger, *keeping, *batching]
+        self._execute = chain([measuring(self._metrics), *interceptors, *inner])
         self._threads = RequestThreads(_threads(self.options), self.options.grpc_message_timeout_in_ms / 1e3)
         self._server = grpc.server(
             self._threads,
