@@ -11,6 +11,7 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
@@ -40,16 +41,20 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         f"log_collector_config {{ type: 'tfrecord' filename_prefix: '{root}/logs' }} "
         "sampling_config { sampling_rate: 1 }"
     )
-    server = ServerProcess(
-        f"--model_config_file={root}/models.config", f"--monitoring_config_file={root}/monitoring.config",
-        f"--logging_config_file={root}/logging.config", "--request_log_max_file_bytes=50000", f"--max_message_bytes={LIMIT}", "--grpc_max_threads=2",
-        "--grpc_message_timeout_in_ms=1500", "--rest_api_timeout_in_ms=1500", "--rest_api_idle_timeout_in_ms=1500",
-    )  # fmt: skip
+    flags = {
+        "model_config_file": root / "models.config", "monitoring_config_file": root / "monitoring.config",
+        "logging_config_file": root / "logging.config", "request_log_max_file_bytes": 50_000,
+        "max_message_bytes": LIMIT, "grpc_max_threads": 2, "grpc_message_timeout_in_ms": 3000,
+        "rest_api_timeout_in_ms": 1500, "rest_api_idle_timeout_in_ms": 1500,
+    }  # fmt: skip
+    server = ServerProcess(*(f"--{name}={value}" for name, value in flags.items()))
     try:
         assert wait_for(lambda: server.log().count("is available") == 2, 120), server.log()
-        # The log has a file for each.
-        status, _ = post(server, "/v1/models/kinds:predict", b'{"signature_name": "count", "inputs": 1}')
-        assert status == 200
+        # As many threads as there will be, and a log file for each model.
+        body = b'{"signature_name": "count", "inputs": 1}'
+        with ThreadPoolExecutor(32) as pool:
+            answers = pool.map(lambda _: post(server, "/v1/models/kinds:predict", body), range(64))
+        assert {status for status, _ in answers} == {200}
         yield server
     finally:
         assert server.stop() == 0
@@ -110,7 +115,7 @@ def test_requests_whose_message_does_not_come(server: ServerProcess, settles: No
         assert_answers(server)
         codes = [call.exception(timeout=60).code() for call in calls]
         never.set()
-    assert set(codes) <= {grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN}
+    assert set(codes) == {grpc.StatusCode.CANCELLED}
     assert "a request is cancelled: its message has not come" in server.log()
 
 
@@ -235,8 +240,10 @@ def test_a_context_in_very_many_examples(server: ServerProcess, settles: None) -
 def test_metrics_of_many_names(server: ServerProcess, settles: None) -> None:
     with grpc.insecure_channel(server.address) as channel:
         predict = channel.unary_unary(PREDICT)
-        calls = [predict.future(request_of(f"{number}{'x' * 1000}", ""), timeout=60) for number in range(3000)]
-        assert {call.exception().code() for call in calls} == {grpc.StatusCode.NOT_FOUND}
+        for start in range(0, 3000, 100):
+            names = [f"{number}{'x' * 1000}" for number in range(start, start + 100)]
+            calls = [predict.future(request_of(name, ""), timeout=60) for name in names]
+            assert {call.exception().code() for call in calls} == {grpc.StatusCode.NOT_FOUND}
     assert len(metrics(server)) < 3 << 20
     assert 'request_count{model_name="(others)",status="(others)"}' in metrics(server)
 

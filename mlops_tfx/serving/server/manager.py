@@ -58,6 +58,7 @@ class ModelManager:
     def start(self) -> None:
         """Starts to load what the options say; a model config file is read first. Raises StatusError if it is wrong."""
         options = self._options
+        saved_model.start_threads(options.session)
         if not options.model_config_file:
             self._apply([ModelSettings(options.model_name, options.model_base_path)])
             self._labels_ready = True

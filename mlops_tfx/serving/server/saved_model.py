@@ -144,8 +144,8 @@ def _load(session: Any, tags: list[str], path: str) -> Any:
 def _import_graph(graph: Any, loader: Any, tags: list[str], graph_def: Any) -> Any:
     """Imports a graph first, and then its functions one by one; returns the Saver.
 
-    At once it takes ten times as long, because the result of every call of a function is worked out, and nothing else of
-    Python runs meanwhile, requests included: 70 ms for a graph of 94 functions, instead of many times one.
+    At once it takes ten times as long, because the result of every call of a function is worked out, and nothing else
+    of Python runs meanwhile, requests included: 70 ms for a graph of 94 functions, instead of many times one.
     """
     from tensorflow.python.framework import function
 
@@ -166,6 +166,11 @@ def _check_file(path: str) -> None:
             grpc.StatusCode.NOT_FOUND,
             f"Could not find SavedModel .pb or .pbtxt at supplied export directory path: {path}",
         )
+
+
+def start_threads(options: SessionOptions) -> None:
+    """Starts TensorFlow's threads, which all sessions share, with the priority of this one."""
+    tf.compat.v1.Session(graph=tf.Graph(), config=options.config()).close()
 
 
 def load(path: str, options: SessionOptions) -> SavedModelSession:

@@ -18,6 +18,7 @@ from typing import Any
 from mlops_tfx.serving.server import folders, saved_model, statuses
 from mlops_tfx.serving.server.model_config import ModelSettings
 from mlops_tfx.serving.server.options import ServerOptions
+from mlops_tfx.serving.server.priorities import give_way
 from mlops_tfx.serving.server.states import State, StateBoard
 
 _log = logging.getLogger(__name__)
@@ -176,6 +177,7 @@ class ServedModel:
             # It was let go between the two lines above; look again.
 
     def _watch(self) -> None:
+        give_way()
         wait = self._options.file_system_poll_wait_seconds
         while not self._stop.is_set():
             self._looking = True
