@@ -175,10 +175,6 @@ def measure(model: str, root: str, switches: int, rate: float, flags: list[str])
     finally:
         server.end()
     report(spans, memory, traffic)
-    if os.environ.get("SWAPDUMP"):
-        import pickle
-
-        pickle.dump((spans, traffic.seen), open(os.environ["SWAPDUMP"], "wb"))
 
 
 def run(server: Server, model: str, base: str, switches: int, rate: float) -> tuple[Any, list[int], Traffic]:
