@@ -82,7 +82,7 @@ class ModelServer:
         self._manager = ModelManager(options, self._board, steps, self._metrics.observe_load)
         self._request_logger = _request_logger(options, self._manager, self._metrics)
         checking: list[Interceptor] = [guard] if guard is not None else []
-        inner = [*checking, self._request_logger, *keeping, *batching]
+        inner: list[Interceptor] = [*checking, self._request_logger, *keeping, *batching]
         self._execute = chain([measuring(self._metrics), *interceptors, *inner])
         self._threads = RequestThreads(_threads(self.options), self.options.grpc_message_timeout_in_ms / 1e3)
         self._server = grpc.server(
