@@ -73,12 +73,25 @@ def test_version_names(name: str, version: int | None) -> None:
 
 def test_fingerprints_tell_a_folder_that_changes(tmp_path: Path) -> None:
     (tmp_path / "variables").mkdir()
+    (tmp_path / "saved_model.pb").touch()
     first = folders.fingerprint(str(tmp_path))
     (tmp_path / "variables" / "data").write_bytes(b"12")
     second = folders.fingerprint(str(tmp_path))
     (tmp_path / "variables" / "data").write_bytes(b"123")
     assert len({first, second, folders.fingerprint(str(tmp_path))}) == 3
     assert folders.fingerprint(str(tmp_path)) == folders.fingerprint(str(tmp_path))
+
+
+def test_fingerprints_of_what_is_no_model_are_shallow(tmp_path: Path) -> None:
+    # A base path may be any folder: /proc has folders with numbers for names, and /proc/1/root leads back to it.
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "here").touch()
+    (tmp_path / "deep" / "there").touch()
+    assert [Path(path).name for path, _, _ in folders.fingerprint(str(tmp_path))] == ["here"]
+    (tmp_path / "saved_model.pb").touch()
+    (tmp_path / "circle").symlink_to(tmp_path)
+    names = {Path(path).name for path, _, _ in folders.fingerprint(str(tmp_path))}
+    assert names == {"here", "saved_model.pb", "there"}
 
 
 def test_missing_base_path(tmp_path: Path) -> None:
