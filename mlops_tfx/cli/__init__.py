@@ -9,7 +9,10 @@ import click
 
 from mlops_tfx.errors import MlopsTfxError, did_you_mean
 
-_COMMANDS = ("models", "rollback", "run", "runs", "serve", "status", "why")
+_COMMANDS = (
+    "completion", "diff", "gc", "lineage", "models", "pipelines", "rollback", "run", "runs", "serve", "show", "status",
+    "why",
+)  # fmt: skip
 
 
 class _LazyGroup(click.Group):

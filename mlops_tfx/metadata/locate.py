@@ -43,6 +43,11 @@ def locate_store(root: str | None) -> SqliteConnection:
     raise MetadataError(f"several stores below this folder; choose one with --root: {', '.join(found)}")
 
 
+def root_of(connection: SqliteConnection) -> str:
+    """The folder that the store lies in: the pipeline root, unless ``metadata_connection_config`` said otherwise."""
+    return os.path.dirname(os.path.abspath(connection.filename_uri))
+
+
 def choose_pipeline(store: MetadataStore, name: str | None) -> str:
     """Returns the pipeline of this name, or the only one. Raises MetadataError with what there is to choose from."""
     known = store.pipelines()

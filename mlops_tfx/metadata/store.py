@@ -182,6 +182,22 @@ class MetadataStore:
                 artifact.custom_properties.pop(name, None)
                 artifact.custom_properties.update({} if value is None else {name: value})
 
+    def change_state(self, artifacts: Iterable[Artifact], state: ArtifactState) -> None:
+        """Gives published artifacts another state, in the store and in the objects."""
+        known = {artifact.id: artifact for artifact in artifacts}
+
+        def write(store: mlmd.MetadataStore) -> None:
+            _check_known(store, set(known))
+            found = store.get_artifacts_by_id(sorted(known))
+            for row in found:
+                row.state = int(state)
+            store.put_artifacts(found)
+
+        if known:
+            self._session.write(write)
+        for artifact in known.values():
+            artifact.state = state
+
     # Reading
 
     def find_cached(self, cache_key: str) -> Iterator[Mapping[str, list[Artifact]]]:

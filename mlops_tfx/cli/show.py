@@ -1,0 +1,27 @@
+"""``mlops-tfx show``."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from mlops_tfx.cli.store_option import chosen_store, store_options
+
+
+@click.command("show")
+@click.argument("target")
+@store_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(target: str, root: str | None, pipeline: str | None, as_json: bool) -> None:
+    """Show an artifact: properties, files, and what they say.
+
+    TARGET is an artifact's id, a node or an output of one (SchemaGen, Trainer.model), a path, or the folder of a pushed
+    version (serving/3).
+    """
+    from mlops_tfx.history.contents import contents
+    from mlops_tfx.history.targets import find_artifact
+
+    with chosen_store(root, pipeline) as (store, pipeline_name):
+        found = contents(find_artifact(store, pipeline_name, target))
+    click.echo(json.dumps(found.to_dict(), indent=2) if as_json else "\n".join(found.lines()))
