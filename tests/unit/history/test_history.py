@@ -182,7 +182,8 @@ def test_gc_deletes_only_what_nothing_depends_on(folder: Path) -> None:
     run(folder, 100)  # neither
     run(folder, 200)  # neither, but the latest
     plan = asked("gc", "--keep-runs", "1")
-    assert {each["type"] for each in plan["doomed"]} == {"Examples", "Schema", "Model", "ModelEvaluation", "ModelBlessing"}
+    types = {"Examples", "Schema", "Model", "ModelEvaluation", "ModelBlessing"}
+    assert {each["type"] for each in plan["doomed"]} == types
     sizes = {each["uri"]: each["bytes"] for each in plan["doomed"]}
     assert plan["bytes"] == sum(sizes.values())
     of_third = [each for each in plan["doomed"] if each["bytes"] == 100]
