@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from mlops_tfx.execution.families import in_families
 from mlops_tfx.execution.observer import NodeReport, NodeState, Observer
 
 _STYLES = {
@@ -31,13 +32,13 @@ def progress_display(stream: IO[str] | None = None) -> Observer:
 
 
 def report_table(reports: Sequence[NodeReport], title: str | None = None) -> Table:
-    """Returns the run's table: node, state, rows, seconds."""
+    """Returns the run's table: node, state, rows, seconds. Of long loops it leaves out elements that ended well."""
     table = Table(title=title, title_justify="left", header_style="bold")
     table.add_column("node")
     table.add_column("state")
     table.add_column("rows", justify="right")
     table.add_column("seconds", justify="right")
-    for report in reports:
+    for report in in_families(reports):
         rows = f"{report.rows:,}" if report.rows else ""
         seconds = f"{report.seconds:.1f}" if report.state is not NodeState.WAITING else ""
         state = f"[{_STYLES[report.state]}]{report.state.value}"

@@ -7,12 +7,13 @@ import gc
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mlops_tfx import filesystem
+from mlops_tfx.control_flow import ForEach
 from mlops_tfx.errors import ConfigError, NodeFailedError, PipelineFailedError
 from mlops_tfx.execution.attempt import message_of
 from mlops_tfx.execution.dynamic import check_before_run
@@ -28,11 +29,11 @@ from mlops_tfx.execution.run import Run
 from mlops_tfx.execution.schedule import Schedule
 from mlops_tfx.execution.stand_ins import StandIn, check_stand_ins
 from mlops_tfx.metadata import MetadataStore
+from mlops_tfx.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from mlops_tfx.artifacts import Artifact
     from mlops_tfx.component import Component
-    from mlops_tfx.pipeline import Pipeline
     from mlops_tfx.run_options import RunOptions
 
 
@@ -127,7 +128,7 @@ class LocalRunner:
                 observer.logged(node_id, "an earlier run was interrupted here; its unfinished outputs were removed")
             part = plan(pipeline, run_options, store) if run_options else None
             run = Run(pipeline, run_id, store, observer, parameters=values, partial=part, stand_ins=self._stand_ins)
-            observer.run_started(pipeline.pipeline_name, run.run_id, [node.id for node in pipeline])
+            observer.run_started(pipeline.pipeline_name, run.run_id, list(_names(pipeline)))
             _warn_of_changes(run)
             resume_hint = partial(self._resume_hint, run, run_options, parameters or {})
             schedule = Schedule(run, self._max_parallel)
@@ -182,6 +183,14 @@ def _warn_of_changes(run: Run) -> None:
     for node_id, changes in run.partial.changed_nodes(run.pipeline):
         since = f"it has changed since run {run.partial.base_run_id}, whose outputs are used"
         run.observer.logged(node_id, f"warning: {since} ({changes})")
+
+
+def _names(pipeline: Pipeline, prefix: str = "") -> Iterator[str]:
+    """Names of the nodes, and of those within pipelines that run once."""
+    for node in pipeline:
+        yield prefix + node.id
+        if isinstance(node, Pipeline) and not any(isinstance(scope, ForEach) for scope in node.scopes):
+            yield from _names(node, f"{prefix}{node.id}.")
 
 
 def _make_root(pipeline_root: str) -> None:

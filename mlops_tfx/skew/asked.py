@@ -14,9 +14,7 @@ from mlops_tfx.skew.signatures import Signature, read_signatures
 from mlops_tfx.skew.training import Reference
 
 
-def asked_signatures(
-    request: Request, world: World, outputs: Collection[str], findings: Findings
-) -> list[Signature]:
+def asked_signatures(request: Request, world: World, outputs: Collection[str], findings: Findings) -> list[Signature]:
     """Returns the signatures to compare; notes what is left out, by design or as a problem."""
     raw, transformed = world.preprocessing.raw_spec, world.preprocessing.features
     found, left_out = read_signatures(world.loaded, request.signatures, raw, transformed, world.model, outputs)

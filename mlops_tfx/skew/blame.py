@@ -16,9 +16,7 @@ from mlops_tfx.skew.signatures import Signature
 from mlops_tfx.skew.training import Reference
 
 
-def blame(
-    request: Request, check: Check, world: World, signatures: Sequence[Signature], findings: Findings
-) -> None:
+def blame(request: Request, check: Check, world: World, signatures: Sequence[Signature], findings: Findings) -> None:
     """Enters the suspects into the findings: of every signature that differs, or whose features do."""
     path = in_process(world.preprocessing.raw_spec)
     suspects: dict[str, attribution.Suspect] = {}
@@ -56,10 +54,6 @@ def _expressible(path: RequestPath, signature: Signature, reference: Reference, 
 
 def _differing(results: Sequence[Any], origin: str) -> list[str]:
     found = [
-        outcome.name
-        for result in results
-        if result.rows == origin
-        for outcome in result.observed
-        if not outcome.equal
+        outcome.name for result in results if result.rows == origin for outcome in result.observed if not outcome.equal
     ]
     return list(dict.fromkeys(found))

@@ -185,8 +185,6 @@ def verify(
 ROUNDING = Tolerance(ulps=1024, absolute=1e-5)
 
 
-def observed_and_unused(
-    observer: Observer, inputs: Mapping[str, Any], reference: Reference
-) -> dict[str, Any]:
+def observed_and_unused(observer: Observer, inputs: Mapping[str, Any], reference: Reference) -> dict[str, Any]:
     """Returns the features that the signature computes; training's for those that the model does not read."""
     return {**reference.written.tensors, **observer(inputs)}

@@ -50,9 +50,7 @@ def validate(request: Request) -> Findings:
     world.references.append(reference)
     add_synthesised(request, world, findings)
     signatures = asked_signatures(request, world, outputs, findings)
-    check = Check(
-        request.tolerances, tuple(request.label_keys), observers(request, world, signatures, findings)
-    )
+    check = Check(request.tolerances, tuple(request.label_keys), observers(request, world, signatures, findings))
     with _paths(request, world) as paths:
         for path in paths:
             for signature in signatures:
