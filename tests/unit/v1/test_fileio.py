@@ -66,3 +66,33 @@ def test_what_is_there_is_not_replaced_unawares(tmp_path, call):
     with pytest.raises(FileExistsError, match="there is a file '.*/b' already; pass overwrite=True"):
         call(str(tmp_path / "a"), str(tmp_path / "b"))
     assert (tmp_path / "b").read_text() == "b"
+
+
+def test_on_an_object_store(s3, tmp_path):
+    folder = f"{s3.uri}/folder"
+    with fileio.open(f"{folder}/a/x.txt", "w") as file:
+        file.write("one\ntwo\n")
+    assert (fileio.exists(f"{folder}/a/x.txt"), fileio.isdir(f"{folder}/a"), fileio.exists(f"{folder}/no")) == (
+        True,
+        True,
+        False,
+    )
+    fileio.copy(f"{folder}/a/x.txt", str(tmp_path / "here"))
+    fileio.copy(str(tmp_path / "here"), f"{folder}/y.txt")
+    assert fileio.open(f"{folder}/y.txt").read() == "one\ntwo\n"
+    assert fileio.listdir(folder) == ["a", "y.txt"]
+    assert fileio.glob(f"{folder}/*.txt") == [f"{folder}/y.txt"]
+    from_above = [(folder, ["a"], ["y.txt"]), (f"{folder}/a", [], ["x.txt"])]
+    assert list(fileio.walk(folder)) == from_above
+    assert list(fileio.walk(folder, topdown=False)) == from_above[::-1]
+    assert (fileio.stat(f"{folder}/y.txt").length, fileio.stat(folder).is_directory) == (8, True)
+    with pytest.raises(FileExistsError):
+        fileio.copy(f"{folder}/a/x.txt", f"{folder}/y.txt")
+    fileio.rename(f"{folder}/y.txt", f"{folder}/z.txt")
+    fileio.remove(f"{folder}/z.txt")
+    for call in (fileio.remove, fileio.rmtree, fileio.stat):
+        with pytest.raises(fileio.NotFoundError):
+            call(f"{folder}/z.txt")
+    fileio.mkdir(f"{folder}/made")
+    fileio.rmtree(folder)
+    assert not fileio.exists(folder)

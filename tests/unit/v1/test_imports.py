@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from mlops_tfx import v1
+from mlops_tfx.v1 import write_stub
 
 MODULES = ["mlops_tfx.v1", *(module.name for module in pkgutil.walk_packages(v1.__path__, "mlops_tfx.v1."))]
 
@@ -57,6 +58,12 @@ def test_every_name_is_written_where_type_checkers_see_it(name):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             written.update(target.id for target in targets if isinstance(target, ast.Name))
     assert set(getattr(module, "__all__", ())) <= written
+
+
+def test_the_stub_says_what_the_components_take():
+    assert write_stub.STUB.read_text(encoding="utf-8") == write_stub.stub(), "run python -m mlops_tfx.v1.write_stub"
+    taken = "_config.TrainArgs | _proto.TrainArgs | Mapping[str, Any] | str | None | Placeholder = ..."
+    assert f"        train_args: {taken},\n" in write_stub.stub()
 
 
 @pytest.mark.parametrize(
