@@ -113,7 +113,7 @@ class Attempt:
         """Removes what was written and records the error; does nothing if the attempt has ended already.
 
         Args:
-            error: why; its traceback is kept. RunInterrupted makes the execution CANCELED instead of FAILED.
+            error: why; its traceback is kept. An interruption makes the execution CANCELED instead of FAILED.
             timeout_seconds: how long to wait for outputs that are just being published; -1: until they are.
 
         Returns:
@@ -145,7 +145,8 @@ class Attempt:
         return ""
 
     def _record(self, error: BaseException) -> str:
-        state = ExecutionState.CANCELED if isinstance(error, RunInterrupted) else ExecutionState.FAILED
+        interrupted = isinstance(error, RunInterrupted | KeyboardInterrupt)
+        state = ExecutionState.CANCELED if interrupted else ExecutionState.FAILED
         try:
             execution_id = self.begin({}, {}, None) if self._execution_id is None else self._execution_id
             self._run.store.fail(execution_id, error_text(error), state)

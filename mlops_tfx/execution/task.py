@@ -64,7 +64,7 @@ def run_node(node: Node, run: Run) -> Outcome:
         outcome = _run(node, run, attempt)
     except BaseException as error:
         untold = attempt.fail(error)
-        if isinstance(error, RunInterrupted):
+        if isinstance(error, RunInterrupted | KeyboardInterrupt):
             raise
         # User code that calls sys.exit() has failed as well.
         raise NodeFailedError(node.id, message_of(error) + untold) from error
@@ -86,11 +86,15 @@ def _run(node: Node, run: Run, attempt: Attempt) -> Outcome:
         run.observer.step_done(node.id, Step.RESOLVE)
         if not isinstance(node, Component):
             return Outcome(*system_nodes.run_system_node(node, inputs, run.identity(node), run.store))
-        bound = node.bind(inputs, {}, None)
-        stand_in = run.stand_ins.get(node.id)
-        ingredients = {} if stand_in else cache.ingredients(bound, inputs)
     except SkipSignal as signal:
         return skip(node, run, str(signal), {})
+    return _run_component(node, run, attempt, inputs, seen)
+
+
+def _run_component(node: Component, run: Run, attempt: Attempt, inputs: Artifacts, seen: Artifacts) -> Outcome:
+    bound = node.bind(inputs, {}, None)
+    stand_in = run.stand_ins.get(node.id)
+    ingredients = {} if stand_in else cache.ingredients(bound, inputs)
     key = None if stand_in else cache.cache_key(ingredients)
     properties = {**_parameters(node), **owner.properties(), INGREDIENTS: json.dumps(ingredients, sort_keys=True)}
     cached = _find_cached(bound, key, run) if key else None

@@ -35,12 +35,15 @@ def run_component(
     folder = os.path.join(os.fspath(root), component.id)
     outputs = {key: component.OUTPUTS[key].prepare(os.path.join(folder, key)) for key in component.output_keys()}
     temp_dir = os.path.join(folder, ".temp")
+    stateful_working_dir = os.path.join(folder, ".stateful_working_dir")
     filesystem.makedirs(temp_dir)
+    filesystem.makedirs(stateful_working_dir)
     context = RunContext(
         pipeline_name="test",
         run_id="test",
         node_id=component.id,
         temp_dir=temp_dir,
+        stateful_working_dir=stateful_working_dir,
         beam_pipeline_args=component.beam_pipeline_args,
         beam_pipeline=lambda: beam_pipeline(component.beam_pipeline_args),
         report_rows=report_rows,
@@ -51,4 +54,5 @@ def run_component(
         component.bind(given, outputs, context).run()
     finally:
         filesystem.remove_tree(temp_dir)
+        filesystem.remove_tree(stateful_working_dir)
     return artifacts_of(outputs)
