@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mlops_tfx.artifacts import Artifact
-    from mlops_tfx.channel import Channel, union
+    from mlops_tfx.channel import Channel, artifact_query, external_pipeline_artifact_query, union
     from mlops_tfx.component import Component
     from mlops_tfx.control_flow import Cond, ForEach, PipelineInputs
     from mlops_tfx.execution import LocalRunner
     from mlops_tfx.node_options import NodeExecutionOptions, TriggerStrategy
     from mlops_tfx.pipeline import Pipeline
-    from mlops_tfx.placeholders import RuntimeParameter
+    from mlops_tfx.placeholders import RuntimeParameter, logical_and, logical_not, logical_or
     from mlops_tfx.ports import Input, Inputs, OptionalInput, OptionalInputs, Output, Outputs
     from mlops_tfx.resolvers import (
         AllSpansStrategy,
@@ -62,6 +62,11 @@ __all__ = [
     "SpanRangeStrategy",
     "StaticRangeStrategy",
     "TriggerStrategy",
+    "artifact_query",
+    "external_pipeline_artifact_query",
+    "logical_and",
+    "logical_not",
+    "logical_or",
     "resolver_function",
     "union",
 ]
@@ -92,6 +97,11 @@ _HOMES = {
     "RuntimeParameter": "placeholders",
     "SpanRangeStrategy": "resolvers",
     "StaticRangeStrategy": "resolvers",
+    "artifact_query": "channel",
+    "external_pipeline_artifact_query": "channel",
+    "logical_and": "placeholders",
+    "logical_not": "placeholders",
+    "logical_or": "placeholders",
     "resolver_function": "resolvers",
     "TriggerStrategy": "node_options",
     "union": "channel",
