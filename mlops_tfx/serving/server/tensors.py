@@ -35,6 +35,8 @@ _COMPLEX: dict[int, tuple[Any, Any, str]] = {
     types_pb2.DT_COMPLEX64: (np.dtype(np.complex64), np.dtype(np.float32), "scomplex_val"),
     types_pb2.DT_COMPLEX128: (np.dtype(np.complex128), np.dtype(np.float64), "dcomplex_val"),
 }
+# Typed fields that carry smaller dtypes as well.
+_INT32_FIELDS = ("int_val", "half_val")
 _FIXED_SIZE = _NUMERIC.keys() | _HALF.keys() | _COMPLEX.keys()
 # A tensor whose last value is to be repeated further than this is not a request but an attack.
 _MAX_FILLED_BYTES = 1 << 27
@@ -87,7 +89,11 @@ def _decode_numbers(proto: Any, dtype: Any, part: Any, field: str, count: int) -
             raise ValueError(f"{len(content)} bytes for {count} values of {dtype}")
         return np.frombuffer(content, dtype)
     values = getattr(proto, field)
-    array = np.fromiter(values, part, len(values))
+    if field in _INT32_FIELDS:
+        # What is too large for the dtype is cut, as in C++; numpy would warn of it, or refuse it, by its version.
+        array = np.fromiter(values, np.int32, len(values)).astype(part, copy=False)
+    else:
+        array = np.fromiter(values, part, len(values))
     if part is not dtype:
         parts = dtype.itemsize // part.itemsize
         array = array[: len(array) // parts * parts].view(dtype)

@@ -45,6 +45,28 @@ def test_batching_gives_everyone_their_own(half_plus_two: Path, tmp_path: Path) 
     assert caught.value.details() == "Task size 9 is larger than maximum input batch size 8"
 
 
+def test_batching_by_model(half_plus_two: Path, tmp_path: Path) -> None:
+    for version in ("1", "2", "3"):
+        shutil.copytree(half_plus_two / "00000123", tmp_path / version)
+    (tmp_path / "1" / "batching_params.pbtxt").write_text("max_batch_size { value: 4 }")
+    (tmp_path / "3" / "batching_params.pbtxt").write_text("max_batch_size { value: 0 }")
+    config = tmp_path / "models.config"
+    policy = "model_version_policy { all {} }"
+    config.write_text(
+        f"model_config_list {{ config {{ name: 'm' base_path: '{tmp_path}' model_platform: 'tensorflow' {policy} }} }}"
+    )
+    settings = {"enable_batching": True, "enable_per_model_batching_parameters": True, "max_num_load_retries": 0}
+    server = start(model_config_file=str(config), **settings)
+    with server, Client(server.address) as client:
+        for version in (1, 2):
+            server.wait_until_available(version=version)
+            assert client.predict("m", {"x": floats(2)}, version=version)["y"].tolist() == [3.0]
+            # The second version says nothing of batches and has none.
+            assert server._metrics.batch_runs.value() == 1
+        (broken,) = (state for state in server.versions() if state.version == 3)
+        assert "expected at least 1, received max_batch_size=0" in str(broken.error)
+
+
 def write_warmup(version: Path, *logs: Any) -> None:
     file = version / "assets.extra" / "tf_serving_warmup_requests"
     file.parent.mkdir()
