@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 
-_PACKAGES = ("inference", "ingestion", "io", "serving", "statistics", "validation")
+_PACKAGES = ("inference", "ingestion", "io", "serving", "skew", "statistics", "transformation", "validation")
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # The framework's imports are absolute (a rule of its linter), so that a pattern finds them, faster than a parser.
 _IMPORT = re.compile(

@@ -17,6 +17,7 @@ SKEWS = {
     "other vocabulary order": (Rewrite(words=("blue", "red", "green")), "word_xf"),
     "missing default": (Rewrite(reduction=0.0), "reduction_xf"),
     "float64": (Rewrite(wide=True), "number_xf"),
+    "sparse feature": (Rewrite(one_tag=True), "tags_xf"),
     "time zone": (Rewrite(zone=1), "hour_xf"),
 }
 

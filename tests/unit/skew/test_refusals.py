@@ -108,11 +108,11 @@ def test_answer_that_training_does_not_have(world: World, tmp_path: Path) -> Non
     model = trained_model(world.weights)
     spec = {name: value for name, value in feature_spec().items() if name != "late"}
     rewrite = Rewrite()
-    model.table = rewrite.table(world.graph)
+    model.tables = rewrite.tables(world.graph)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def serve(examples: Any) -> dict[str, Any]:
-        answer = model(rewrite(tf.io.parse_example(examples, spec), model.table, world.graph))
+        answer = model(rewrite(tf.io.parse_example(examples, spec), model.tables, world.graph))
         return {**answer, "extra": answer["probability"] * 2}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="strange")])
@@ -139,13 +139,12 @@ def save_opaque(world: World, rewrite: Rewrite, folder: str) -> str:
 
     model = trained_model(world.weights)
     spec = {name: value for name, value in feature_spec().items() if name != "late"}
-    model.table = rewrite.table(world.graph)
+    model.tables = rewrite.tables(world.graph)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def serve(examples: Any) -> dict[str, Any]:
-        features = rewrite(tf.io.parse_example(examples, spec), model.table, world.graph)
-        numbers = [features[name] for name in ("number_xf", "reduction_xf", "hour_xf", "price_xf")]
-        joined = tf.concat([tf.stack(numbers, 1), tf.gather(model.embedding, features["word_xf"])], 1)
+        features = rewrite(tf.io.parse_example(examples, spec), model.tables, world.graph)
+        joined = model.join(features)
         first = tf.tanh(tf.reverse(tf.reverse(joined, [0]), [0]) @ model.hidden + model.bias)
         return {"probability": tf.sigmoid(first @ model.out)}
 
@@ -217,11 +216,11 @@ def test_row_that_only_training_refuses(world: World, tmp_path: Path) -> None:
     rewrite = Rewrite()
     spec = {name: value for name, value in feature_spec().items() if name != "late"}
     spec["price"] = tf.io.FixedLenFeature([], tf.float32, default_value=0.0)  # too kind
-    model.table = rewrite.table(world.graph)
+    model.tables = rewrite.tables(world.graph)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def serve(examples: Any) -> dict[str, Any]:
-        return dict(model(rewrite(tf.io.parse_example(examples, spec), model.table, world.graph)))
+        return dict(model(rewrite(tf.io.parse_example(examples, spec), model.tables, world.graph)))
 
     folder = str(tmp_path / "model" / "Format-Serving")
     tf.saved_model.save(model, folder, signatures={"serving_default": serve})

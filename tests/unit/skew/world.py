@@ -82,6 +82,7 @@ def columns(rows: int, seed: int, price: float = 20.0) -> dict[str, pa.Array]:
         "word": make_lists(pa.array(texts, pa.large_binary()), np.ones(rows, np.int64)),
         "when": make_lists(pa.array(times), np.ones(rows, np.int64)),
         "price": make_lists(pa.array(prices), np.ones(rows, np.int64)),
+        "tags": pa.array([texts[row : row + row % 4] or None for row in range(rows)], pa.large_list(pa.large_binary())),
         "late": make_lists(pa.array(random.integers(0, 2, rows)), np.ones(rows, np.int64)),
     }
 
@@ -95,6 +96,7 @@ def feature_spec() -> dict[str, Any]:
     import tensorflow as tf
 
     optional = {name: tf.io.VarLenFeature(tf.float32) for name in ("number", "reduction")}
+    optional["tags"] = tf.io.VarLenFeature(tf.string)
     required = {"word": tf.string, "when": tf.int64, "price": tf.float32, "late": tf.int64}
     return {**optional, **{name: tf.io.FixedLenFeature([], dtype) for name, dtype in required.items()}}
 
@@ -107,6 +109,7 @@ def preprocessing_fn(inputs: dict[str, Any]) -> dict[str, Any]:
         "number_xf": _dense(tft.scale_to_z_score(inputs["number"]), 0.0),
         "reduction_xf": _dense(inputs["reduction"], -1.0),
         "word_xf": tft.compute_and_apply_vocabulary(inputs["word"], num_oov_buckets=1, vocab_filename="words"),
+        "tags_xf": tft.compute_and_apply_vocabulary(inputs["tags"], num_oov_buckets=1, vocab_filename="tags"),
         "hour_xf": tf.cast(inputs["when"] // 3600 % 24, tf.float32),
         "price_xf": tft.scale_to_z_score(inputs["price"]),
         "late_xf": inputs["late"],
@@ -166,7 +169,7 @@ def make_world(folder: Path) -> World:
     applied = SavedGraph(graph, list(feature_spec()))
     transformed = {split: applied.transform(batch, "rows") for split, batch in batches.items()}
     random = np.random.default_rng(3)
-    weights = {"embedding": (4, 2), "hidden": (6, 5), "bias": (5,), "out": (5, 1)}
+    weights = {"embedding": (4, 2), "tags": (5, 2), "hidden": (6, 5), "bias": (5,), "out": (5, 1)}
     return World(
         folder,
         graph,
@@ -182,20 +185,28 @@ def trained_model(weights: dict[str, Any]) -> Any:
     """A tf.Module that takes the transformed features."""
     import tensorflow as tf
 
+    numbers = {name: tf.TensorSpec([None], tf.float32, name=name)
+               for name in ("number_xf", "reduction_xf", "hour_xf", "price_xf")}  # fmt: skip
+    tags = tf.SparseTensorSpec([None, None], tf.int64)
+    specs = {**numbers, "word_xf": tf.TensorSpec([None], tf.int64), "tags_xf": tags}
+
     class Trained(tf.Module):
         def __init__(self) -> None:
             super().__init__()
             for name, value in weights.items():
                 setattr(self, name, tf.Variable(value, name=name))
+            self.tags[4].assign([0.0, 0.0])  # what short rows are filled up with says nothing
 
-        @tf.function(input_signature=[{name: tf.TensorSpec([None], dtype, name=name) for name, dtype in
-                                       {"number_xf": tf.float32, "reduction_xf": tf.float32, "word_xf": tf.int64,
-                                        "hour_xf": tf.float32, "price_xf": tf.float32}.items()}])  # fmt: skip
+        @tf.function(input_signature=[specs])
         def __call__(self, features: dict[str, Any]) -> dict[str, Any]:
+            return {"probability": tf.sigmoid(tf.tanh(self.join(features) @ self.hidden + self.bias) @ self.out)}
+
+        def join(self, features: dict[str, Any]) -> Any:
             numbers = [features[name] for name in ("number_xf", "reduction_xf", "hour_xf", "price_xf")]
             word = tf.gather(self.embedding, features["word_xf"])
-            first = tf.tanh(tf.concat([tf.stack(numbers, 1), word], 1) @ self.hidden + self.bias)
-            return {"probability": tf.sigmoid(first @ self.out)}
+            none = tf.constant(4, tf.int64)
+            word += tf.reduce_sum(tf.gather(self.tags, tf.sparse.to_dense(features["tags_xf"], none)), 1)
+            return tf.concat([tf.stack(numbers, 1), word], 1)
 
     return Trained()
 
@@ -210,6 +221,7 @@ class Rewrite:
         reduction: what a missing reduction is.
         wide: whether z-scores are computed in float64.
         zone: hours by which the server's clock is off.
+        one_tag: whether all known tags are taken for one.
     """
 
     mean: float = 0.0
@@ -217,16 +229,21 @@ class Rewrite:
     reduction: float = -1.0
     wide: bool = False
     zone: int = 0
+    one_tag: bool = False
 
-    def table(self, graph: str) -> Any:
+    def tables(self, graph: str) -> Any:
+        """The tables of words and of tags."""
         import tensorflow as tf
         import tensorflow_transform as tft
 
-        words = self.words or tuple(word.decode() for word in tft.TFTransformOutput(graph).vocabulary_by_name("words"))
-        initializer = tf.lookup.KeyValueTensorInitializer(list(words), tf.range(len(words), dtype=tf.int64))
-        return tf.lookup.StaticVocabularyTable(initializer, num_oov_buckets=1)
+        known = tuple(word.decode() for word in tft.TFTransformOutput(graph).vocabulary_by_name("words"))
+        assert tft.TFTransformOutput(graph).vocabulary_by_name("tags") == [word.encode() for word in known]
+        places = tf.range(len(known), dtype=tf.int64)
+        keys = [list(self.words or known), list(known)]
+        initializers = [tf.lookup.KeyValueTensorInitializer(names, places) for names in keys]
+        return [tf.lookup.StaticVocabularyTable(initializer, num_oov_buckets=1) for initializer in initializers]
 
-    def __call__(self, raw: dict[str, Any], table: Any, graph: str) -> dict[str, Any]:
+    def __call__(self, raw: dict[str, Any], tables: Any, graph: str) -> dict[str, Any]:
         import tensorflow as tf
 
         moments = read_moments(graph)
@@ -236,10 +253,19 @@ class Rewrite:
         return {
             "number_xf": _dense(scaled, 0.0),
             "reduction_xf": _dense(raw["reduction"], self.reduction),
-            "word_xf": table.lookup(raw["word"]),
+            "word_xf": tables[0].lookup(raw["word"]),
+            "tags_xf": self._tags(raw["tags"], tables[1]),
             "hour_xf": tf.cast((raw["when"] + 3600 * self.zone) // 3600 % 24, tf.float32),
             "price_xf": self._scale(raw["price"], price_mean + np.float32(self.mean), price_deviation),
         }
+
+    def _tags(self, tags: Any, table: Any) -> Any:
+        import tensorflow as tf
+
+        values = tags.values
+        if self.one_tag:
+            values = tf.strings.regex_replace(values, "^(red|blue)$", "green")
+        return tf.SparseTensor(tags.indices, table.lookup(values), tags.dense_shape)
 
     def _scale(self, value: Any, mean: Any, deviation: Any) -> Any:
         import tensorflow as tf
@@ -269,13 +295,14 @@ def save_rewritten(world: World, rewrite: Rewrite, name: str, *, features: bool 
 
     @tf.function(input_signature=[examples])
     def preprocess(examples: Any) -> dict[str, Any]:
-        return rewrite(tf.io.parse_example(examples, spec), model.table, world.graph)
+        found = rewrite(tf.io.parse_example(examples, spec), model.tables, world.graph)
+        return {**found, "tags_xf": tf.sparse.to_dense(found["tags_xf"])}
 
     @tf.function(input_signature=[examples])
     def serve(examples: Any) -> dict[str, Any]:
-        return dict(model(rewrite(tf.io.parse_example(examples, spec), model.table, world.graph)))
+        return dict(model(rewrite(tf.io.parse_example(examples, spec), model.tables, world.graph)))
 
-    model.table = rewrite.table(world.graph)
+    model.tables = rewrite.tables(world.graph)
     signatures = {"serving_default": serve} | ({"preprocess": preprocess} if features else {})
     folder = str(world.folder / name / "Format-Serving")
     tf.saved_model.save(model, folder, signatures=signatures)
