@@ -26,6 +26,7 @@ tfx.dsl.Pipeline, tfx.dsl.Resolver, tfx.dsl.Channel, tfx.dsl.Cond, tfx.dsl.compo
 tfx.proto.TrainArgs, tfx.proto.EvalArgs, tfx.proto.PushDestination, tfx.proto.Input
 tfx.types.standard_artifacts.Model, tfx.dsl.experimental.LatestBlessedModelStrategy, tfx.orchestration.LocalDagRunner
 """
+EMPTY = str(ROOT / "mlops_tfx" / "py.typed")  # an empty file, and so an empty script
 UNIT = "pydantic, with one model"
 PROGRAMS = {
     "python alone": "pass",
@@ -33,6 +34,7 @@ PROGRAMS = {
     "the facade": "from mlops_tfx import v1 as tfx",
     "the facade, all names of a whole chain": NAMES,
     "the facade under TFX's name": "import mlops_tfx.compat as c; c.install(); from tfx import v1 as tfx",
+    "an empty script, as TFX": f"from mlops_tfx.compat.script import run_script; run_script({EMPTY!r})",
 }
 TFX = "from tfx import v1 as tfx"
 # At most so many times as long.
@@ -40,6 +42,7 @@ LIMITS = {
     "the facade": 1.0,
     "the facade, all names of a whole chain": 4.0,
     "the facade under TFX's name": 1.5,
+    "an empty script, as TFX": 1.5,
 }
 COUNT = "\nimport sys; print(len(sys.modules), file=sys.stderr)"
 
