@@ -152,7 +152,6 @@ class _Value(_OfArtifact):
         artifact: Any = self._artifact.resolve(known)
         if not hasattr(artifact, "decode"):
             raise ResolutionError(f"{self!r}: expected a value artifact (Integer, Float, ...), received {artifact!r}")
-        # A copy from the run's earlier node may remember the value; another process has to read it.
         return artifact.value
 
     def __repr__(self) -> str:
