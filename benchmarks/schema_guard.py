@@ -38,12 +38,12 @@ def main() -> None:
 
 def export(folder: str) -> str:
     """Writes the model with a schema that has a domain for every feature; returns its base path."""
-    from benchmarks import serving
+    from benchmarks import serving_model
     from mlops_tfx.serving.export import export_model
     from mlops_tfx.serving.export.transform import read_schema
 
     graph = os.path.join(folder, "transform_graph")
-    serving.transform_apart(graph)
+    serving_model.transform_apart(graph)
     schema = read_schema(os.path.join(graph, "metadata"))
     for feature in schema.feature:
         feature.presence.min_fraction = 1.0
@@ -54,7 +54,7 @@ def export(folder: str) -> str:
         else:
             feature.float_domain.min, feature.float_domain.max, feature.float_domain.disallow_nan = -1e6, 1e6, True
     base = os.path.join(folder, "models")
-    export_model(serving.build_model(), graph, os.path.join(base, "1"), label_key="label", schema=schema)
+    export_model(serving_model.build_model(), graph, os.path.join(base, "1"), label_key="label", schema=schema)
     return base
 
 
@@ -62,7 +62,7 @@ def inputs_of(rows: int) -> dict[str, dict[str, Any]]:
     """The same rows for both signatures."""
     import numpy as np
 
-    from benchmarks.serving import ROW
+    from benchmarks.serving_model import ROW
     from mlops_tfx.serving import tensor_messages
 
     kinds = {float: np.float32, int: np.int64, str: object}

@@ -137,7 +137,8 @@ class SpanFiles:
 
     def _abandon(self, content: str) -> None:
         current = self._open.pop(content)
-        self._lost(current.requests)
+        if current.requests:
+            self._lost(current.requests)
         try:
             current.file.close()
         finally:
