@@ -166,6 +166,9 @@ MODULES: Mapping[str, Sequence[str]] = {
         "mlops_tfx.placeholders: RuntimeParameter",
     ),
     "tfx.orchestration.data_types_utils": (f"{_DRIVERS}: set_metadata_value",),
+    "tfx.orchestration.experimental.interactive.interactive_context": (
+        "mlops_tfx.notebook: InteractiveContext ExecutionResult",
+    ),
     "tfx.orchestration.local.local_dag_runner": (f"{_LOCAL_RUNNER}: LocalDagRunner",),
     "tfx.orchestration.metadata": (
         "mlops_tfx.v1.orchestration.metadata: sqlite_metadata_connection_config mysql_metadata_connection_config "

@@ -18,6 +18,7 @@ from mlops_tfx import filesystem
 from mlops_tfx.artifacts import CONTENT_DIGEST
 from mlops_tfx.execution.framework_code import framework_code
 from mlops_tfx.execution.imports import project_modules, source_of_module
+from mlops_tfx.execution.memory_code import memory_digest
 from mlops_tfx.parameters import canonical_json
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _code(component: Component) -> Iterator[tuple[str, str]]:
     except TypeError:
         path = None  # made in a notebook or at a prompt
     if path is None or not os.path.isfile(path):
-        yield "code", getattr(cls, "CODE_DIGEST", "unknown")
+        yield "code", getattr(cls, "CODE_DIGEST", None) or memory_digest(cls)
         return
     project_file = source_of_module(os.path.abspath(path))
     files = project_modules(project_file) if project_file else _framework_files(path)
