@@ -67,8 +67,8 @@ def of(item: Any) -> str:
 
 def execution(result: ExecutionResult) -> str:
     """How a node ended."""
-    rows: list[tuple[str, Any]] = [("state", f"{result.state} {result.message}".strip()), ("seconds", f"{result.seconds:.1f}")]
-    rows += [("execution", result.execution_id), ("run", result.run_id)]
+    rows: list[tuple[str, Any]] = [("state", f"{result.state} {result.message}".strip())]
+    rows += [("seconds", f"{result.seconds:.1f}"), ("execution", result.execution_id), ("run", result.run_id)]
     for kind, groups in (("input", result.inputs), ("output", result.outputs)):
         for key, artifacts in groups.items():
             rows += [(f"{kind} {key}", f"{each.TYPE_NAME} {each.id}: {each.recorded_uri}") for each in artifacts]
