@@ -266,6 +266,26 @@ def test_ids_of_artifacts_that_are_not_in_the_store_are_named(store):
 # caching
 
 
+def test_published_artifacts_get_notes_and_lose_them(store):
+    noted, other = Model("/m"), Model("/n")
+    noted.custom_properties["rate"] = 0.5
+    run(store, make_node("trainer"), {"model": [noted, other]})
+    before = {artifact.id: dict(artifact.custom_properties) for artifact in store.artifacts_of_type(Model)}
+    store.annotate([noted], {"do_not_push": "bad", "times": 2})
+    after = {artifact.id: artifact for artifact in store.artifacts_of_type(Model)}
+    assert after[noted.id].custom_properties == {**before[noted.id], "do_not_push": "bad", "times": 2}
+    assert noted.custom_properties["do_not_push"] == "bad"
+    assert after[other.id].custom_properties == before[other.id]
+    assert (after[noted.id].uri, after[noted.id].state) == ("/m", noted.state)
+    store.annotate([noted], {"do_not_push": None, "times": "three", "never_there": None})
+    (again,) = [artifact for artifact in store.artifacts_of_type(Model) if artifact.id == noted.id]
+    assert again.custom_properties == {**before[noted.id], "times": "three"}
+    assert "do_not_push" not in noted.custom_properties
+    with pytest.raises(MetadataError, match=r"no artifacts with ids \[999\]"):
+        store.annotate([Model("/x", id=999)], {"do_not_push": "bad"})
+    store.annotate([], {"do_not_push": "bad"})
+
+
 def test_cached_results_come_newest_first_and_only_whole_and_live(store, plain):
     from ml_metadata.proto import metadata_store_pb2 as pb
 

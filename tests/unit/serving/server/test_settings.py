@@ -38,6 +38,8 @@ def test_flags() -> None:
         ),
         (["--model_base_path=/m", "--qqqq=8501"], "unknown flag '--qqqq'; known flags: --port,"),
         (["--model_base_path=/m", "--prefer_tflite_model"], "--prefer_tflite_model=true of tensorflow_model_server is"),
+        (["--model_base_path=/m", "--schema_guard=warn"], "one of annotate, reject, off, received schema_guard='warn'"),
+        (["--model_base_path=/m", "--schema_guard_fil=/s"], "did you mean --schema_guard_file?"),
         (["--model_base_path=/m", "--enable_reflection=maybe"], "expected true or false, received 'maybe'"),
     ],
 )
