@@ -8,6 +8,7 @@ from typing import Any
 from mlops_tfx.channel import BaseChannel, LoopVarChannel
 from mlops_tfx.control_flow import ForEach
 from mlops_tfx.node import Node
+from mlops_tfx.node_options import NodeExecutionOptions
 from mlops_tfx.parameters import to_json
 from mlops_tfx.scope import Scope
 
@@ -31,6 +32,7 @@ class Definitions:
             "after": [upstream.id for upstream in node.upstream_nodes() if upstream not in from_inputs],
             "beam_pipeline_args": [to_json(flag) for flag in node.beam_pipeline_args],
             **({"scopes": [self._scope(scope) for scope in node.scopes]} if node.scopes else {}),
+            **_execution_options(node),
         }
 
     def of_sources(self, channel: BaseChannel[Any]) -> list[dict[str, Any]]:
@@ -53,3 +55,12 @@ class Definitions:
         if isinstance(channel, LoopVarChannel) and channel.loop in self._numbers:
             return {"element_of_loop": self._numbers[channel.loop], **({"key": channel.key} if channel.key else {})}
         return channel.to_dict()
+
+
+def _execution_options(node: Node) -> dict[str, Any]:
+    """What differs from the defaults: whether the node may be cached, and how it is run."""
+    usual = vars(NodeExecutionOptions())
+    given = {**vars(node.node_execution_options), "trigger_strategy": node.node_execution_options.strategy}
+    options = {name: to_json(value) for name, value in given.items() if value != usual[name]}
+    cache = {} if node.enable_cache is None else {"enable_cache": node.enable_cache}
+    return {**cache, **({"execution_options": options} if options else {})}

@@ -98,7 +98,7 @@ def process_of_its_own(payload: bytes, entry: str) -> Iterator[tuple[subprocess.
     """
     ours, theirs = Pipe()
     code = (
-        f"import sys; sys.path[:] = {[str(entry) for entry in sys.path]!r}; "
+        f"import sys; sys.path[:] = {[str(place) for place in sys.path]!r}; "
         f"from mlops_tfx.execution.worker import begin; begin({theirs.fileno()}, {entry!r})"
     )
     with ours:

@@ -291,3 +291,16 @@ def test_retry_of_a_resolution_that_fails(tmp_path):
     ended, _ = run(tmp_path / "root", many, one)
     assert "expected one Model, received 2" in str(ended)
     assert [record.state.name for record in records(tmp_path / "root", "One")] == ["FAILED", "FAILED"]
+
+
+def test_options_are_part_of_the_definition():
+    options = NodeExecutionOptions("ALL_UPSTREAM_NODES_COMPLETED", max_execution_retries=3, execution_timeout_sec=60)
+    plain, other = Job().with_id("Plain"), Job().with_id("Other").with_cache(False).with_node_execution_options(options)
+    first, second = Pipeline("p", "root", components=[plain, other]).to_dict()["nodes"]
+    assert {"enable_cache", "execution_options"}.isdisjoint(first)
+    assert second["enable_cache"] is False
+    assert second["execution_options"] == {
+        "trigger_strategy": 2,
+        "max_execution_retries": 3,
+        "execution_timeout_sec": 60,
+    }
