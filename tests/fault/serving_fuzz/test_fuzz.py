@@ -2,7 +2,7 @@
 
 By hand, with as many inputs and from whichever seed:
 
-    FUZZ_INPUTS=1000000 FUZZ_SEED=7 python -m pytest tests/fault/serving_fuzz -m slow -s
+    FUZZ_INPUTS=1000000 FUZZ_SEED=7 FUZZ_FLAGS=--enable_batching python -m pytest tests/fault/serving_fuzz -m slow -s
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ SEED = int(os.environ.get("FUZZ_SEED", "1"))
 # Three of four over gRPC, which is faster.
 GRPC_SHARE = 0.75
 GOOD_EVERY = 500
+SCHEMA = "feature { name: 'x' type: FLOAT float_domain { min: -10 max: 10 } presence { min_fraction: 1 } }"
 GOOD = [3.0, 3.5, 4.0]
 
 
@@ -33,10 +34,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     root = tmp_path_factory.mktemp("fuzzed")
     models.save_half_plus_two(root / "half" / "123")
     models.save_kinds(root / "kinds" / "1")
+    # With a schema the guard reads every request as well.
+    (root / "half" / "123" / "assets.extra").mkdir()
+    (root / "half" / "123" / "assets.extra" / "schema.pbtxt").write_text(SCHEMA)
     config = root / "models.config"
     config.write_text(models.configuration({"half": root / "half", "kinds": root / "kinds"}))
     flags = [f"--model_config_file={config}", "--max_message_bytes=200000", "--rest_api_timeout_in_ms=5000"]
-    server = ServerProcess(*flags)
+    server = ServerProcess(*flags, *os.environ.get("FUZZ_FLAGS", "").split())
     try:
         yield server
     finally:
