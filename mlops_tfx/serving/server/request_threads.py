@@ -103,8 +103,8 @@ class RequestThreads:
     def _grow(self, count: int) -> None:
         for _ in range(count):
             thread = threading.Thread(target=self._work, name="serve", daemon=True)
-            self._threads.add(thread)
             thread.start()
+            self._threads.add(thread)
 
     def _work(self) -> None:
         ident = threading.get_ident()
@@ -120,14 +120,22 @@ class RequestThreads:
 
     def _watch(self) -> None:
         while not self._stop.wait(_LOOK_SECONDS):
-            now = time.monotonic()
-            waiting = [(now - since, task) for since, task in list(self._receiving.values())]
-            stalled = [(seconds, task) for seconds, task in waiting if seconds > _STALLED_SECONDS]
-            for seconds, task in stalled:
-                if seconds > self._patience:
-                    _log.warning("a request is cancelled: its message has not come in %.0f s", seconds)
-                    task.cancel_call()
-            self._adjust(len(stalled))
+            try:
+                self._adjust(self._look())
+            except RuntimeError as error:
+                # No thread can be started now; the next look may.
+                _log.warning("threads for requests: %s", error)
+
+    def _look(self) -> int:
+        """Cancels the requests that have stalled for too long; returns how many stall."""
+        now = time.monotonic()
+        waiting = [(now - since, task) for since, task in self._receiving.copy().values()]
+        stalled = [(seconds, task) for seconds, task in waiting if seconds > _STALLED_SECONDS]
+        for seconds, task in stalled:
+            if seconds > self._patience:
+                _log.warning("a request is cancelled: its message has not come in %.0f s", seconds)
+                task.cancel_call()
+        return len(stalled)
 
     def _adjust(self, stalled: int) -> None:
         # Those that wait in the queue may stall as well: the number grows in proportion, not by the size.
