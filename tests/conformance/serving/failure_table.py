@@ -37,17 +37,40 @@ TESTS = {
     "batching: different shapes": "test_different_shapes_in_a_batch",
     "batching: queue full": "test_a_full_queue",
 }
-# What this server answers otherwise than TF Serving, and why.
+# What this server answers otherwise than TF Serving, why, and the test that shows it.
 DIFFERENT = {
-    "a tensor of one value that stands for many": "`tensor parsing error` above 128 MiB; TF Serving allocates whatever "
-    "thirty bytes ask for.",
-    "a request that is no message": "INVALID_ARGUMENT `The request cannot be parsed as NAME`; grpc's own answer is "
-    "INTERNAL, which alerts on faults of the server count.",
-    "a context in many examples": "INVALID_ARGUMENT above 256 MiB; TF Serving copies it however often.",
-    "model fails to load on start": "the server goes on and keeps trying; the text is GetModelStatus's.",
-    "GET /v1/models": "lists the models; TF Serving answers 400 `Missing model name in request.`",
-    "class labels that are not UTF-8": "come with replacement characters; clients cannot read TF Serving's answer.",
-    "GET /zz": "the 404 page has no status line of libevent's in it.",
+    "a tensor of one value that stands for many": (
+        "`tensor parsing error` above 128 MiB or 254 dimensions; TF Serving allocates whatever thirty bytes ask for",
+        "tests/fault/test_serving_abuse.py::test_declared_sizes_without_content",
+    ),
+    "a context in very many examples": (
+        "INVALID_ARGUMENT above 256 MiB; TF Serving copies it however often",
+        "tests/fault/test_serving_abuse.py::test_a_context_in_very_many_examples",
+    ),
+    "bytes that are no message": (
+        "INVALID_ARGUMENT; grpc's own answer is INTERNAL, which alerts on faults of the server count",
+        "tests/conformance/serving/test_failure_table.py::test_bytes_that_are_no_message",
+    ),
+    "a model that fails to load on start": (
+        "the server goes on, serves an older version if there is one, and keeps trying; TF Serving exits",
+        "tests/conformance/serving/test_versions.py::test_starts_on_an_older_version_when_the_newest_is_broken",
+    ),
+    "GET /v1/models": (
+        "lists the models; TF Serving answers 400 `Missing model name in request.`",
+        "tests/conformance/serving/test_rest.py::test_beyond_tf_serving",
+    ),
+    "class labels that are not UTF-8": (
+        "come with replacement characters; clients cannot read what TF Serving sends",
+        "tests/conformance/serving/test_examples.py::test_labels_and_scores",
+    ),
+    "links and assets that lead out of a version's folder": (
+        "fail its load; TF Serving follows them",
+        "tests/conformance/serving/test_base_path.py::test_links_that_lead_out",
+    ),
+    "health and reflection": (
+        "are there without a flag, and health follows the models; TF Serving's is SERVING from the start",
+        "tests/conformance/serving/test_services.py::test_health_follows_the_model",
+    ),
 }
 
 

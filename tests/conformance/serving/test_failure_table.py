@@ -54,6 +54,13 @@ def test_no_row_is_left_out() -> None:
     assert all(name in globals() for name in failure_table.TESTS.values())
 
 
+def test_every_difference_is_shown_by_a_test(project_root: Path) -> None:
+    for reason, place in failure_table.DIFFERENT.values():
+        file, name = place.split("::")
+        assert reason
+        assert f"def {name}(" in (project_root / file).read_text()
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_refused(peer: Peer, case: Case) -> None:
     code, text = peer.refused(case.method, case.build(peer), case.timeout)
