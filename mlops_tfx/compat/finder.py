@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
-from mlops_tfx.compat.names import MODULES, V1
+from mlops_tfx.compat.names import ABSENT, MODULES, V1
 from mlops_tfx.errors import did_you_mean
 
 _LOG = logging.getLogger(__name__)
@@ -177,7 +177,11 @@ def _look_up(source: str, path: str) -> Any:
 
 
 def missing(module: str, name: str) -> str:
-    """Says that a name of TFX is not there, and what is near: in the same module, or in another under this name."""
+    """Says that a name of TFX is not there, and why, or what is near: in the same module, or in another."""
+    full_name = f"{module}.{name}"
+    reason = next((why for absent, why in ABSENT.items() if f"{full_name}.".startswith(f"{absent}.")), None)
+    if reason is not None:
+        return f"mlops_tfx has no {full_name}: {reason}"
     elsewhere = [other for other in MODULES if other != module and any(t == name for _, t, _ in _entries(other))]
     hint = f"; {name} is in {', '.join(elsewhere)}" if elsewhere else did_you_mean(name, names_in(module))
-    return f"mlops_tfx has no {module}.{name}{hint} (the table is mlops_tfx/compat/names.py)"
+    return f"mlops_tfx has no {full_name}{hint} (the table is mlops_tfx/compat/names.py)"
