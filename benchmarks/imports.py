@@ -28,6 +28,23 @@ tfx.types.standard_artifacts.Model, tfx.dsl.experimental.LatestBlessedModelStrat
 """
 EMPTY = str(ROOT / "mlops_tfx" / "py.typed")  # an empty file, and so an empty script
 UNIT = "pydantic, with one model"
+DEEP_NAMES = """
+import mlops_tfx.compat as c; c.install()
+from tfx import types
+from tfx.components import CsvExampleGen, Evaluator, ExampleValidator, Pusher, SchemaGen, StatisticsGen, Trainer, Transform
+from tfx.components.trainer.fn_args_utils import FnArgs
+from tfx.dsl.components.base import base_component, base_executor, executor_spec
+from tfx.dsl.components.common import resolver
+from tfx.orchestration import metadata, pipeline
+from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+from tfx.proto import example_gen_pb2, pusher_pb2, trainer_pb2
+from tfx.types import artifact_utils, channel_utils, standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ExecutionParameter
+from tfx.utils import io_utils, proto_utils
+example_gen_pb2.Input, pusher_pb2.PushDestination, trainer_pb2.TrainArgs, pipeline.Pipeline, resolver.Resolver
+base_component.BaseComponent, base_executor.BaseExecutor, executor_spec.ExecutorClassSpec
+metadata.sqlite_metadata_connection_config, io_utils.copy_dir, proto_utils.proto_to_json, types.ComponentSpec
+"""
 PROGRAMS = {
     "python alone": "pass",
     UNIT: "import pydantic; type('M', (pydantic.BaseModel,), {})",
@@ -35,6 +52,7 @@ PROGRAMS = {
     "the facade, all names of a whole chain": NAMES,
     "the facade under TFX's name": "import mlops_tfx.compat as c; c.install(); from tfx import v1 as tfx",
     "an empty script, as TFX": f"from mlops_tfx.compat.script import run_script; run_script({EMPTY!r})",
+    "deep names of TFX's, of a whole chain": DEEP_NAMES,
 }
 TFX = "from tfx import v1 as tfx"
 # At most so many times as long.
@@ -43,6 +61,7 @@ LIMITS = {
     "the facade, all names of a whole chain": 4.0,
     "the facade under TFX's name": 1.5,
     "an empty script, as TFX": 1.5,
+    "deep names of TFX's, of a whole chain": 4.5,
 }
 COUNT = "\nimport sys; print(len(sys.modules), file=sys.stderr)"
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from mlops_tfx.compat import messages
 from mlops_tfx.errors import ConfigError
 from mlops_tfx.ingestion.queries import VARIABLES, query_of_span
-from mlops_tfx.io import partition
 from mlops_tfx.protos import example_gen_pb2
 
 if TYPE_CHECKING:
@@ -37,6 +36,8 @@ def make_default_input_config(split_pattern: str = "*") -> Any:
 
 def make_default_output_config(input_config: Any) -> Any:
     """Returns an Output of the splits train: 2 and eval: 1, or, if the input has several, one that keeps those."""
+    from mlops_tfx.io import partition
+
     if len(_plain(input_config).get("splits", ())) > 1:
         return example_gen_pb2.Output()
     splits = [example_gen_pb2.SplitConfig.Split(name=n, hash_buckets=b) for n, b in partition.DEFAULT_SPLITS]
