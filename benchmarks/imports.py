@@ -31,7 +31,8 @@ UNIT = "pydantic, with one model"
 DEEP_NAMES = """
 import mlops_tfx.compat as c; c.install()
 from tfx import types
-from tfx.components import CsvExampleGen, Evaluator, ExampleValidator, Pusher, SchemaGen, StatisticsGen, Trainer, Transform
+from tfx.components import CsvExampleGen, ExampleValidator, SchemaGen, StatisticsGen, Transform
+from tfx.components import Evaluator, Pusher, Trainer
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.dsl.components.base import base_component, base_executor, executor_spec
 from tfx.dsl.components.common import resolver

@@ -39,9 +39,9 @@ def install() -> None:
     if loaded is None and (real := importlib.util.find_spec("tfx")) and real.origin != _PROCESS_FILE:
         _LOG.warning("tfx is installed in %s; mlops_tfx takes its place in this process", real.origin)
     sys.meta_path.insert(0, TfxFinder())
-    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    if _PROCESS_FOLDER not in paths:
-        os.environ["PYTHONPATH"] = os.pathsep.join([_PROCESS_FOLDER, *filter(None, paths)])
+    # Child processes find our tfx by PYTHONPATH, or by sys.path, which multiprocessing hands down.
+    sys.path.insert(0, _PROCESS_FOLDER)
+    _set_python_path([_PROCESS_FOLDER, *_python_path()])
     if loaded is not None:
         sys.modules["tfx"] = _made("tfx")
 
@@ -49,12 +49,23 @@ def install() -> None:
 def uninstall() -> None:
     """Undoes `install`: imports of ``tfx`` find what they found before."""
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, TfxFinder)]
+    sys.path[:] = [path for path in sys.path if path != _PROCESS_FOLDER]
     for name in [name for name in sys.modules if name == "tfx" or name.startswith("tfx.")]:
         del sys.modules[name]
-    paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path != _PROCESS_FOLDER]
-    os.environ["PYTHONPATH"] = os.pathsep.join(paths)
-    if not os.environ["PYTHONPATH"]:
-        del os.environ["PYTHONPATH"]
+    _set_python_path(_python_path())
+
+
+def _python_path() -> list[str]:
+    """The entries of PYTHONPATH, without our own."""
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return [path for path in paths if path and path != _PROCESS_FOLDER]
+
+
+def _set_python_path(paths: Sequence[str]) -> None:
+    if paths:
+        os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+    else:
+        os.environ.pop("PYTHONPATH", None)
 
 
 # Python processes started from here, such as Beam's workers, find this file as the module tfx; it calls install().
