@@ -24,7 +24,7 @@ def executor_context(executor_class: Any, spec: Any, component: Component) -> An
         "tmp_dir": context.temp_dir,
         "unique_id": context.node_id,
         "executor_output_uri": os.path.join(context.temp_dir, "executor_output.pb"),
-        "stateful_working_dir": os.path.join(context.temp_dir, "stateful_working_dir"),
+        "stateful_working_dir": context.stateful_working_dir,
         "pipeline_node": _Named(_Named(context.node_id, _Named(component.type_name))),
         "pipeline_info": _Named(context.pipeline_name),
         "pipeline_run_id": context.run_id,
