@@ -199,9 +199,24 @@ def _missing(
         for source in _needs(node):
             producer = source.producer.id
             if producer not in to_run:
-                problem = _problem(source, records.get(producer, ()))
+                problem = _lacking_element(source.producer, pipeline, records)
+                problem = problem or _problem(source, records.get(producer, ()))
                 problems.update({f"{node.id} needs {source!r}: {problem}": None} if problem else {})
     yield from problems
+
+
+def _lacking_element(producer: Node, pipeline: Pipeline, records: Mapping[str, Sequence[ExecutionRecord]]) -> str:
+    """An element of a loop for which the producer did not run, but another node of the loop did."""
+    loops = _loops(producer)
+    same = [node.id for node in pipeline if loops and _loops(node)[: len(loops)] == loops]
+    wanted = {record.index[: len(loops)] for node_id in same for record in records.get(node_id, ()) if record.index}
+    lacking = sorted(wanted - {record.index for record in records.get(producer.id, ())})
+    numbers = "".join(f"[{i}]" for i in lacking[0]) if lacking else ""
+    return f"{producer.id}{numbers} did not run there" if lacking else ""
+
+
+def _loops(node: Node) -> list[ForEach]:
+    return [scope for scope in node.scopes if isinstance(scope, ForEach)]
 
 
 def _needs(node: Node) -> Iterator[OutputChannel[Any]]:
@@ -223,13 +238,13 @@ def _outputs_in(channel: BaseChannel[Any]) -> Iterator[OutputChannel[Any]]:
 
 def _problem(source: OutputChannel[Any], records: Sequence[ExecutionRecord]) -> str:
     producer = source.producer.id
-    if any(record.skipped_because for record in records):
-        return ""  # the node decides, as in the base run, whether it can do without
     last = _last(records)
     done = [record for record in last if record.state in _DONE]
-    if len(done) < len(last) or not records:
-        failed = next((record for record in last if record.state not in _DONE), None)
+    failed = next((record for record in last if record.state not in _DONE and not record.skipped_because), None)
+    if failed or not records:
         return f"{failed.label} ended as {failed.state.name} there" if failed else f"{producer} did not run there"
+    if len(done) < len(last):
+        return ""  # it was skipped: the node decides, as in the base run, whether it can do without
     artifacts = _merged(done).get(source.output_key, [])
     gone = [artifact.uri for artifact in artifacts if not _is_live(artifact)]
     if gone:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 
 import pytest
@@ -10,14 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlops_tfx import Cond, ForEach, LocalRunner, Pipeline
-from mlops_tfx.artifacts import Integer
-from mlops_tfx.channel import Channel, Loopable
+from mlops_tfx.artifacts import Examples, Integer
+from mlops_tfx.channel import Channel, Loopable, union
 from mlops_tfx.component import Component, Input, Output
 from mlops_tfx.errors import ConfigError, PipelineFailedError, SkipSignal, WiringError
 from mlops_tfx.execution.explain import explain
 from mlops_tfx.execution.reports import reports_of_run
 from mlops_tfx.metadata import ExecutionState, MetadataStore
 from mlops_tfx.node_options import NodeExecutionOptions
+from mlops_tfx.resolvers import functions
 from tests.unit.control_flow.loop_components import Heard, Number, Numbers, Plus, Total, loop_over, states, values
 
 
@@ -293,6 +295,43 @@ def test_a_resolver_function_may_skip_the_loop(tmp_path):
     result = run(tmp_path, source, pairs(source, SkipSignal("not enough spans")))
     assert states(result)["Pair"] == "skipped"
     assert next(r.message for r in result.reports if r.node_id == "Pair") == "not enough spans"
+
+
+def test_windows_and_pairs_of_resolver_functions(tmp_path):
+    source = Numbers(numbers=[1, 2, 3, 4])
+    with ForEach(functions.sliding_window(source.outputs["out"], window_size=2, stride=2)) as window:
+        total = Total(values=window)
+    spans = [Spanned(span=span).with_id(f"Span{span}") for span in (3, 5)]
+    others = [Spanned(span=span).with_id(f"Other{span}") for span in (5, 3)]
+    channels = {"left": union([s.outputs["out"] for s in spans]), "right": union([o.outputs["out"] for o in others])}
+    with ForEach(functions.paired_spans(channels, match_version=False)) as pair:
+        left, right = Span(of=pair["left"]).with_id("LeftSpan"), Span(of=pair["right"]).with_id("RightSpan")
+    result = run(tmp_path, source, total, *spans, *others, left, right)
+    assert values(result, "Total") == [102, 304]
+    assert values(result, "LeftSpan") == values(result, "RightSpan") == [3, 5]
+    assert values(result, "LeftSpan[1]") == [5]
+
+
+class Spanned(Component):
+    """Makes examples of a span."""
+
+    span: int
+    out = Output(Examples)
+
+    def run(self):
+        self.out.custom_properties["span"] = self.span
+        with open(os.path.join(self.out.uri, "data"), "w", encoding="utf-8") as file:
+            file.write(str(self.span))
+
+
+class Span(Component):
+    """Writes the span of what it gets."""
+
+    of: Input[Examples]
+    out = Output(Integer)
+
+    def run(self):
+        self.out.write(self.of.custom_properties["span"])
 
 
 def test_the_element_may_only_be_used_in_its_block(tmp_path):

@@ -49,6 +49,13 @@ def test_a_base_in_which_one_element_failed_is_no_base(tmp_path):
         run(tmp_path, looping(), start=["Second"])
 
 
+def test_a_base_in_which_one_element_was_not_reached_is_no_base(tmp_path):
+    with pytest.raises(PipelineFailedError):
+        run(tmp_path, looping(fail_at=2, folder=str(tmp_path)))
+    with pytest.raises(ResolutionError, match=r"Total needs Second.*Second\[1\] did not run there"):
+        run(tmp_path, looping(), start=["Total"])
+
+
 def nested(add=10):
     """Number, within the pipeline ``inner`` Plus and Again, and Plus outside, of the same id as within."""
     seven = Number()
