@@ -18,8 +18,8 @@ def load_pipeline(path: str) -> Pipeline:
     """Loads a pipeline from a file.
 
     Args:
-        path: ``file.py``, or ``file.py:name`` where the file has several. The name is a Pipeline, or a function that
-            takes no arguments and returns one.
+        path: ``file.py``, or ``file.py:name`` where the file has several, other than parts of each other. The name is a
+            Pipeline, or a function that takes no arguments and returns one.
 
     Raises:
         UserCodeError: the file does not exist or cannot be imported, or defines no pipeline, or several.
@@ -30,7 +30,9 @@ def load_pipeline(path: str) -> Pipeline:
         if not hasattr(module, name):
             raise UserCodeError(f"{module_file} defines no {name!r}")
         return _pipeline(getattr(module, name), f"{module_file}:{name}")
-    objects = {key: value for key, value in vars(module).items() if isinstance(value, Pipeline)}
+    found = {key: value for key, value in vars(module).items() if isinstance(value, Pipeline)}
+    parts = {node for pipeline in found.values() for node in pipeline}
+    objects = {key: value for key, value in found.items() if value not in parts}
     if len(objects) > 1:
         raise UserCodeError(f"{module_file} defines several pipelines; choose one: {module_file}:{min(objects)}")
     if objects:

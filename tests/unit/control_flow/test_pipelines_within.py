@@ -10,8 +10,9 @@ from mlops_tfx import Cond, ForEach, Importer, LocalRunner, Pipeline, PipelineIn
 from mlops_tfx.artifacts import Examples, Integer
 from mlops_tfx.channel import Channel
 from mlops_tfx.component import Component, Input, Output
-from mlops_tfx.errors import ConfigError, PipelineFailedError, WiringError
+from mlops_tfx.errors import ConfigError, PipelineFailedError, UserCodeError, WiringError
 from mlops_tfx.execution.explain import explain
+from mlops_tfx.execution.loading import load_pipeline
 from mlops_tfx.execution.reports import reports_of_run
 from mlops_tfx.metadata import ExecutionState, MetadataStore
 from mlops_tfx.node_options import NodeExecutionOptions
@@ -424,3 +425,30 @@ def test_the_definition_holds_it(tmp_path):
 
 def test_an_empty_pipeline_within(tmp_path):
     assert states(run(tmp_path, Pipeline("empty", components=[], inputs=PipelineInputs()))) == {"empty": "complete"}
+
+
+def test_a_file_may_define_a_pipeline_and_its_parts(tmp_path):
+    file = tmp_path / "nested.py"
+    file.write_text(
+        "from mlops_tfx import Pipeline, PipelineInputs\n"
+        "from tests.unit.control_flow.loop_components import Number\n"
+        "innermost = Pipeline('a', components=[Number()], inputs=PipelineInputs())\n"
+        "inner = Pipeline('b', components=[innermost], inputs=PipelineInputs())\n"
+        "everything = Pipeline('c', 'root', components=[inner])\n",
+        encoding="utf-8",
+    )
+    assert load_pipeline(str(file)).pipeline_name == "c"
+    with file.open("a", encoding="utf-8") as opened:
+        opened.write("another = Pipeline('d', 'root')\n")
+    with pytest.raises(UserCodeError, match="several pipelines"):
+        load_pipeline(str(file))
+
+
+def test_stand_ins_for_nodes_within(tmp_path):
+    seven = Number()
+    pipeline = Pipeline("outer", tmp_path, components=[seven, adding(seven.outputs["out"])])
+    stand_ins = {"adding.Plus": lambda plus: plus.out.write(100)}
+    result = LocalRunner(observer=Heard(), stand_ins=stand_ins).run(pipeline)
+    assert values(result, "adding", "result") == [110]
+    with pytest.raises(ConfigError, match=r"no component 'adding\.Plas'; did you mean 'adding\.Plus'"):
+        LocalRunner(observer=Heard(), stand_ins={"adding.Plas": stand_ins["adding.Plus"]}).run(pipeline)
