@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from mlops_tfx.skew.checking import Tolerances
     from mlops_tfx.skew.rows import RowSet
 
-_SHOWN_ROWS = 5
-
 
 @dataclass
 class Refused:

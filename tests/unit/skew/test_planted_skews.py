@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +75,19 @@ def test_worst_element_and_what_replacing_it_does(world: World, tmp_path: Path) 
     assert worst["served"] == (seconds // 3600 + 1) % 24
     (suspect,) = report["suspects"]
     assert "replacing it by training's value removes the difference in all" in suspect["text"]
+    _check_page((tmp_path / "SkewValidator" / "report" / "skew.html").read_text(), report, worst)
+
+
+def _check_page(page: str, report: dict[str, Any], worst: dict[str, Any]) -> None:
+    text = html.unescape(page)
+    assert "skew: not blessed" in text
+    assert all(reason in text for reason in report["reasons"])
+    assert f"{worst['training']!r} -> {worst['served']!r}" in text
+    assert "The worst row for hour_xf" in text
+    digests = report["digests"]
+    assert set(digests["vocabularies"]) == {"words", "tags"}
+    shown = set(re.findall(r"\w{64}", text))
+    assert {digests["transform_graph"], digests["model"], *digests["vocabularies"].values()} <= shown
 
 
 def test_stale_graph(world: World, tmp_path: Path) -> None:
