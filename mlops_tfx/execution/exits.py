@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mlops_tfx.component import Component
-from mlops_tfx.errors import ConfigError, NodeFailedError
+from mlops_tfx.errors import ConfigError, NodeFailedError, ResolutionError
 from mlops_tfx.execution.observer import NodeReport, NodeState
 from mlops_tfx.execution.task import run_node
 from mlops_tfx.exit_handler import FinalStatusStr
+from mlops_tfx.placeholders import Known, resolve
 
 if TYPE_CHECKING:
     from mlops_tfx.execution.run import Run
@@ -42,13 +43,23 @@ def final_status(run: Run, state: str, message: str) -> str:
 
 def run_exit_handler(handler: Component, run: Run, status: str) -> Sequence[NodeFailedError]:
     """Runs the handler, as an execution of the run, and returns its failure, if it failed."""
-    values = {name: status for name, value in handler.exec_properties.items() if isinstance(value, FinalStatusStr)}
     started = time.monotonic()
     try:
-        run_node(handler.with_values({**handler.unresolved, **values}).with_cache(False), run)
+        run_node(_settled(handler, run, status).with_cache(False), run)
         run.observer.node_ended(NodeReport(handler.id, NodeState.COMPLETE, 0, time.monotonic() - started))
-    except NodeFailedError as error:
-        seconds = time.monotonic() - started
-        run.observer.node_ended(NodeReport(handler.id, NodeState.FAILED, 0, seconds, error.message))
-        return [NodeFailedError(f"{handler.id} (exit handler)", error.message).with_traceback(error.__traceback__)]
+    except (NodeFailedError, ResolutionError, ConfigError) as error:
+        message = error.message if isinstance(error, NodeFailedError) else str(error)
+        run.observer.node_ended(NodeReport(handler.id, NodeState.FAILED, 0, time.monotonic() - started, message))
+        failure = NodeFailedError(f"{handler.id} (exit handler)", message)
+        failure.__cause__ = error.__cause__ or error
+        return [failure]
     return []
+
+
+def _settled(handler: Component, run: Run, status: str) -> Component:
+    known = Known(parameters=run.parameters)
+    unresolved = handler.unresolved.items()
+    values = {
+        name: status if isinstance(value, FinalStatusStr) else resolve(value, known) for name, value in unresolved
+    }
+    return handler.with_values(values)

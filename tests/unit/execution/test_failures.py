@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_tfx import cli
+from mlops_tfx import cli, placeholders
 from mlops_tfx.connection import SqliteConnection
 from mlops_tfx.errors import ConfigError, MetadataError, MlopsTfxError, WiringError
 from mlops_tfx.execution import LocalRunner, Observer, progress
@@ -134,6 +135,7 @@ def test_failure_of_the_exit_handler_does_not_hide_the_runs_own(monkeypatch, tmp
     assert [failure.node_id for failure in caught.value.failures] == ["Bad", "Notify (exit handler)"]
     assert str(caught.value).startswith("node 'Bad' failed: ValueError: loss is NaN\n")
     assert isinstance(caught.value.__cause__.__cause__, ValueError)
+    assert isinstance(caught.value.failures[1].__cause__, RuntimeError)
 
 
 def test_store_that_refuses_everything_does_not_hide_the_error(monkeypatch, tmp_path):
@@ -161,6 +163,19 @@ def test_success_is_told_to_the_exit_handler(monkeypatch, tmp_path):
     result = LocalRunner(observer=Observer(), exit_handler=module.notify).run(module.create_pipeline())
     (status,) = statuses(tmp_path)
     assert status == {"state": "SUCCEEDED", "pipelineJobResourceName": result.run_id, "pipelineTaskName": "p"}
+
+
+def test_exit_handler_may_take_placeholders_and_fail_over_them(monkeypatch, tmp_path):
+    module = load(monkeypatch, tmp_path, "none")
+    monkeypatch.setenv("STATUS_FILE", str(tmp_path / "status"))
+    for variable, fails in (("STATUS_FILE", False), ("NO_SUCH_VARIABLE", True)):
+        handler = module.Notify(
+            final_status=module.FinalStatusStr(), path=placeholders.environment_variable(variable), fails=False
+        )
+        runner = LocalRunner(observer=Observer(), exit_handler=handler)
+        with pytest.raises(MlopsTfxError, match="NO_SUCH_VARIABLE") if fails else contextlib.nullcontext():
+            runner.run(module.create_pipeline())
+    assert [status["state"] for status in statuses(tmp_path)] == ["SUCCEEDED"]
 
 
 def test_wrong_exit_handlers_are_refused_before_anything_runs(monkeypatch, tmp_path):
