@@ -58,8 +58,8 @@ class PartialRun:
         if node.id in self.to_run:
             return None
         records = self.reused.get(node.id, ())
-        # Of a node in a loop, those of the same element.
-        records = [record for record in records if record.index == run.index]
+        # Of a node in a loop, those of the same element; or of all, if what the loop went through is gone.
+        records = [record for record in records if record.index[: len(run.index)] == run.index]
         done = [record for record in _last(records) if record.state in _DONE]
         if not done:
             reasons = [record.skipped_because for record in records if record.skipped_because]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Ended:
-    """What a thread says at its end: a pipeline within has begun (``part``), the node has ended, or failed."""
+    """What a thread says at its end: a pipeline within has begun (as this run), the node has ended, or failed."""
 
     frame: Frame
     node: Node
@@ -209,22 +209,20 @@ def _begin(frame: Frame, node: Node) -> Run | Outcome:
 
 def _elements(frame: Frame, loop: ForEach, nodes: list[Node]) -> list[Frame]:
     """The frames of the elements of a loop; none, if its nodes are to say in the frame itself why they do not run."""
-    run = frame.run
+    run, outer = frame.run, nodes[0].scopes[frame.entered : nodes[0].scopes.index(loop)]
+    reason: str | Exception = f"{loop!r} has no elements"
     try:
-        outer = nodes[0].scopes[frame.entered : nodes[0].scopes.index(loop)]
         elements = [] if dynamic.closed_by(nodes[0], outer, run) else loop.elements(run.source)
-        run.closed[loop] = f"{loop!r} has no elements"
     except SkipSignal as signal:
-        run.closed[loop] = str(signal)
-        elements = []
+        elements, reason = [], str(signal)
     except Exception as error:
-        # Every node of the loop fails with it when it begins: that puts it into the store and on the screen.
-        run.closed[loop] = error
-        elements = []
-    if not elements:
-        frame.keep(loop)
-        return []
-    return frame.open(loop, elements)
+        # Nodes of the loop fail with it when they begin: that puts it into the store and on the screen.
+        elements, reason = [], error
+    if elements:
+        return frame.open(loop, elements)
+    run.closed[loop] = reason
+    frame.keep(loop)
+    return []
 
 
 def _report(node: Node, outcome: Outcome, seconds: float) -> NodeReport:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from mlops_tfx import ForEach, LocalRunner, Pipeline, PipelineInputs
@@ -54,6 +56,14 @@ def test_a_base_in_which_one_element_was_not_reached_is_no_base(tmp_path):
         run(tmp_path, looping(fail_at=2, folder=str(tmp_path)))
     with pytest.raises(ResolutionError, match=r"Total needs Second.*Second\[1\] did not run there"):
         run(tmp_path, looping(), start=["Total"])
+
+
+def test_what_a_loop_went_through_may_be_gone(tmp_path):
+    run(tmp_path, looping())
+    shutil.rmtree(tmp_path / "Numbers" / "out")
+    result = run(tmp_path, looping(), start=["Total"])
+    assert values(result, "Total") == [121314020304]
+    assert (states(result)["Numbers"], states(result)["Second"]) == ("skipped", "cached")
 
 
 def nested(add=10):
