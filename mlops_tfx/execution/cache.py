@@ -73,7 +73,7 @@ def _code(component: Component) -> Iterator[tuple[str, str]]:
     cls = type(component)
     try:
         path = inspect.getsourcefile(cls)
-    except TypeError:
+    except (OSError, TypeError):
         path = None  # made in a notebook or at a prompt
     if path is None or not os.path.isfile(path):
         yield "code", getattr(cls, "CODE_DIGEST", None) or memory_digest(cls)

@@ -19,6 +19,7 @@ from typing import Any
 from mlops_tfx import filesystem
 from mlops_tfx.errors import MlopsTfxError, UserCodeError, did_you_mean
 from mlops_tfx.execution.imports import module_of_file, project_modules, source_of_module
+from mlops_tfx.execution.memory_code import memory_digest
 
 _LOCK = threading.RLock()
 _LOADED: dict[str, tuple[str, str]] = {}  # module name -> (file, digest), of modules that this file imported
@@ -202,10 +203,12 @@ def _function_ingredients(function: Callable[..., Any]) -> dict[str, str]:
     function = inspect.unwrap(function)
     try:
         path = inspect.getsourcefile(function)
-    except TypeError:
+    except (OSError, TypeError):  # of a class in a notebook, one or the other
         path = None
     if path and os.path.isfile(path):
         return _digests(path) if source_of_module(path) else {}
+    if isinstance(function, type):
+        return {f"class {function.__qualname__}": memory_digest(function)}
     try:
         source = inspect.getsource(function)  # a notebook cell has a source but no file
     except (OSError, TypeError):

@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any, List  # noqa: UP035  # as component classes written for TFX say it
 
 import pytest
@@ -26,6 +27,7 @@ from mlops_tfx.config import Input
 from mlops_tfx.errors import PipelineFailedError
 from mlops_tfx.execution.observer import NodeState
 from mlops_tfx.execution.testing import run_component
+from mlops_tfx.placeholders import RuntimeParameter
 
 PROGRAM = Path(__file__).parent / "pipelines" / "hello_pipeline.py"
 
@@ -227,6 +229,36 @@ def test_the_context_of_an_executor(tmp_path: Path) -> None:
     assert seen == {"flags": ["--flag"], "pipeline": "classes", "node": "Writer", "run": result.run_id}
     with pytest.raises(RuntimeError, match="made without a context"):
         Looking()._get_tmp_dir()
+
+
+def test_parameters_of_values_that_other_nodes_write(tmp_path: Path) -> None:
+    first = Writer(text="ab").with_id("First")
+    second = Writer(text=first.outputs["written"].future()[0].value, times=RuntimeParameter("times", int))
+    pipeline = Pipeline("classes", tmp_path / "root", components=[first, second])
+    result = LocalRunner().run(pipeline, parameters={"times": 2})
+    assert result.outputs["Writer"]["written"][0].read() == "abab"
+    wrong = Writer(text="a", times=first.outputs["written"].future()[0].value)
+    with pytest.raises(PipelineFailedError, match="parameter 'times': expected .*int.*, received times='ab'"):
+        run(tmp_path, first, wrong)
+
+
+def test_an_executor_of_a_notebook_is_known_by_its_methods(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # What a notebook's cells define is in a module without a file.
+    monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
+
+    def of_cell(number: int, factor: int) -> Any:
+        name = f"<ipython-input-{number}>"
+        source = f"""class Cell(Write):
+    def Do(self, input_dict, output_dict, exec_properties):
+        output_dict["written"][0].value = exec_properties["text"] * {factor}
+"""
+        namespace: dict[str, Any] = {"Write": Write, "__name__": "__main__"}
+        exec(compile(source, name, "exec"), namespace)
+        return Writer(text="a", custom_executor_spec=ExecutorClassSpec(namespace["Cell"]))
+
+    assert run(tmp_path, of_cell(1, 2)).outputs["Writer"]["written"][0].read() == "aa"
+    assert states(run(tmp_path, of_cell(2, 2))) == {"Writer": NodeState.CACHED}
+    assert run(tmp_path, of_cell(3, 3)).outputs["Writer"]["written"][0].read() == "aaa"
 
 
 class SpanDriver(BaseDriver):
