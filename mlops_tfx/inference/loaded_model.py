@@ -62,7 +62,7 @@ class LoadedModel:
         except (tf.errors.OpError, ValueError) as error:
             reason = error.message if isinstance(error, tf.errors.OpError) else str(error)
             raise DataError(
-                f"{batch.where}: the model cannot compute these rows: {' '.join(reason.split())}"
+                f"{batch.where}: the model cannot compute these rows: {' '.join(reason.split())}{_advice(reason)}"
             ) from error
         found = dict(zip(self._fetches, arrays, strict=True))
         outputs = [{alias: found[name] for alias, name in task.outputs.items()} for task in self.tasks]
@@ -73,6 +73,16 @@ class LoadedModel:
     def close(self) -> None:
         """Frees the session."""
         self._session.close()
+
+
+def _advice(reason: str) -> str:
+    # tf.saved_model.save leaves the variables of a Keras 3 model unlinked from the graph that a session restores.
+    if "Could not find variable" not in reason:
+        return ""
+    return (
+        "; a Keras 3 model that tf.saved_model.save wrote cannot be restored in a session: "
+        "write it with model.export(), or with mlops_tfx.serving.export.export_model"
+    )
 
 
 def _load(session: Any, path: str, tags: list[str]) -> Any:

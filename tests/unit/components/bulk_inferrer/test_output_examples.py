@@ -221,6 +221,21 @@ def test_what_only_shows_at_work_fails_clearly_and_leaves_nothing(
         infer(tmp_path, model, write_examples(tmp_path / "e", {"all": xs(12)}), **parameters)
 
 
+def test_a_keras_3_model_that_no_session_can_run_says_what_to_do(tmp_path: Path) -> None:
+    import keras
+    import tensorflow as tf
+
+    layers = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def serve(examples: Any) -> dict[str, Any]:
+        return {"y": layers(tf.io.parse_example(examples, {"x": tf.io.FixedLenFeature([1], tf.float32)})["x"])}
+
+    tf.saved_model.save(layers, str(tmp_path / "model" / "Format-Serving"), signatures={"serving_default": serve})
+    with pytest.raises(DataError, match=r"Could not find variable.*Keras 3 .*model\.export\(\)"):
+        infer(tmp_path, Model(str(tmp_path / "model")), write_examples(tmp_path / "rows", {"train": xs(3)}))
+
+
 def test_named_inputs_need_their_features(tmp_path: Path, model: Model) -> None:
     named = ModelSpec(model_signature_name=["named"])
     columns = {
