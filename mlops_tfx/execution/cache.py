@@ -12,7 +12,7 @@ import importlib.metadata
 import inspect
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlops_tfx import filesystem
 from mlops_tfx.artifacts import CONTENT_DIGEST
@@ -46,7 +46,9 @@ def ingredients(component: Component, inputs: Mapping[str, Sequence[Artifact]]) 
     found.update(_code(component))
     found.update(_parameters(component))
     for key, artifacts in sorted(inputs.items()):
-        found.update({f"input {key}[{i}]": _content(artifact) for i, artifact in enumerate(artifacts)})
+        for i, artifact in enumerate(artifacts):
+            found[f"input {key}[{i}]"] = _content(artifact)
+            found.update({f"input {key}[{i}] {name}": text for name, text in _properties(artifact)})
     found.update({f"output {key}": channel.type_name for key, channel in component.outputs.items()})
     found.update(_versions())
     found.update(component.cache_ingredients())
@@ -104,6 +106,20 @@ def _parameters(component: Component) -> Iterator[tuple[str, str]]:
 def _content(artifact: Artifact) -> str:
     recorded = artifact.custom_properties.get(CONTENT_DIGEST)
     return str(recorded) if recorded else filesystem.digest(artifact.uri)
+
+
+def _properties(artifact: Artifact) -> Iterator[tuple[str, str]]:
+    """What is said of the content and is no part of it: the declared properties, a span, that a value is None.
+
+    Other custom properties are notes, such as ids and paths, which differ where the content does not.
+    """
+    custom = artifact.custom_properties
+    said: dict[str, Any] = dict(artifact.properties)
+    said.update({name: custom[name] for name in ("span", "version") if name in custom})
+    for name, value in sorted(said.items()):
+        yield name, canonical_json(value)
+    if custom.get("__is_null__") == 1:
+        yield "value", "None"
 
 
 def _versions() -> Iterator[tuple[str, str]]:
