@@ -29,6 +29,7 @@ from mlops_tfx.compat.executor_specs import ExecutorClassSpec, ExecutorSpec, bea
 from mlops_tfx.errors import ConfigError, UserCodeError
 from mlops_tfx.placeholders import contains_placeholder
 from mlops_tfx.ports import InputPort, Inputs, OptionalInputs, OutputArtifacts, OutputPort, new_artifact
+from mlops_tfx.system_types import base_type_name
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -47,11 +48,11 @@ class BaseComponent(Component):
         SPEC_CLASS: the class of ``spec``.
         EXECUTOR_SPEC: how the component is executed.
         DRIVER_CLASS: works out parameters before it runs.
-        PLATFORM_CONFIG: what ``with_platform_config`` was given, for all of the class.
+        PLATFORM_CONFIG: a platform's configuration, kept with every node of the class.
 
     Raises:
         ValueError: ``spec`` is not of SPEC_CLASS.
-        TypeError: one of the class's attributes, or ``custom_executor_spec``, is of a wrong type.
+        TypeError: an attribute of the class, its spec's TYPE_ANNOTATION or ``custom_executor_spec`` has a wrong type.
     """
 
     SPEC_CLASS: ClassVar[Any] = ComponentSpec
@@ -73,10 +74,9 @@ class BaseComponent(Component):
         self._parameters.update(spec.exec_properties)
         promised = {name: value for name, value in spec.exec_properties.items() if contains_placeholder(value)}
         self._unresolved.update(promised)
-        annotation = type(spec).TYPE_ANNOTATION
         ports = _output_ports(spec)
         self.__dict__.update(
-            BASE_TYPE=annotation if annotation is None or isinstance(annotation, str) else annotation.__name__,
+            BASE_TYPE=base_type_name(type(spec).TYPE_ANNOTATION),
             INPUTS=_input_ports(spec),
             OUTPUTS=ports,
         )
@@ -93,7 +93,7 @@ class BaseComponent(Component):
             raise TypeError(f"{name}: expected an ExecutorSpec, received custom_executor_spec={custom_executor_spec!r}")
         if not isinstance(custom_executor_spec or self.EXECUTOR_SPEC, ExecutorSpec):
             raise TypeError(f"{name}: expected EXECUTOR_SPEC to be an ExecutorSpec, received {self.EXECUTOR_SPEC!r}")
-        if not (isinstance(self.DRIVER_CLASS, type)):
+        if not isinstance(self.DRIVER_CLASS, type):
             raise TypeError(f"{name}: expected DRIVER_CLASS to be a class, received {self.DRIVER_CLASS!r}")
 
     def with_values(self, values: Mapping[str, Any]) -> Self:
@@ -141,7 +141,7 @@ class BaseComponent(Component):
         driven = self._driven()
         outputs = {key: _list_of(value) for key, value in self._bound_outputs.items()}
         for key, properties in driven.artifact_properties.items():
-            for artifact, values in zip(outputs[key], properties, strict=False):
+            for artifact, values in zip(outputs.get(key, ()), properties, strict=False):
                 artifact.custom_properties.update(values)
         inputs = {key: list(value) for key, value in (self._bound_inputs or {}).items()}
         executor = self._executor()

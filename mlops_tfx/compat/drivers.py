@@ -16,9 +16,9 @@ from typing import Any
 
 from mlops_tfx import filesystem
 from mlops_tfx.artifacts import Artifact, PropertyValue
+from mlops_tfx.compat.executors import ArtifactLists, Artifacts
 from mlops_tfx.errors import UserCodeError
 
-Artifacts = dict[str, list[Artifact]]
 _KINDS = ("int_value", "double_value", "string_value", "bool_value")
 
 
@@ -84,16 +84,6 @@ class _Values(dict[str, _Value]):
         return self.setdefault(key, _Value())
 
 
-@dataclass
-class _ArtifactList:
-    artifacts: list[Any] = field(default_factory=list)
-
-
-class _ArtifactLists(dict[str, _ArtifactList]):
-    def __missing__(self, key: str) -> _ArtifactList:
-        return self.setdefault(key, _ArtifactList())
-
-
 class DriverOutput:
     """What a driver's ``run`` returns; TFX's message of this name.
 
@@ -104,7 +94,7 @@ class DriverOutput:
 
     def __init__(self) -> None:
         self.exec_properties = _Values()
-        self.output_artifacts = _ArtifactLists()
+        self.output_artifacts = ArtifactLists()
 
 
 def set_metadata_value(metadata_value: Any, value: Any) -> Any:

@@ -61,8 +61,10 @@ class ExecutorSpec:
     """Says how a component is executed."""
 
     def copy(self) -> Any:
-        """Returns a copy."""
-        return copy.deepcopy(self)
+        """Returns a copy with lists of its own, whose entries are the same."""
+        made = copy.copy(self)
+        made.__dict__.update({name: list(value) for name, value in vars(self).items() if isinstance(value, list)})
+        return made
 
 
 class ExecutorClassSpec(ExecutorSpec):

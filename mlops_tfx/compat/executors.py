@@ -142,13 +142,21 @@ class BaseBeamExecutor(BaseExecutor):
 
 
 @dataclass
-class _ArtifactList:
+class ArtifactList:
+    """TFX's message of this name.
+
+    Attributes:
+        artifacts: artifacts, or ML Metadata's messages of them.
+    """
+
     artifacts: list[Any] = field(default_factory=list)
 
 
-class _ArtifactLists(dict[str, _ArtifactList]):
-    def __missing__(self, key: str) -> _ArtifactList:
-        return self.setdefault(key, _ArtifactList())
+class ArtifactLists(dict[str, ArtifactList]):
+    """Lists by name; one that is asked for is there."""
+
+    def __missing__(self, key: str) -> ArtifactList:
+        return self.setdefault(key, ArtifactList())
 
 
 class ExecutorOutput:
@@ -159,4 +167,4 @@ class ExecutorOutput:
     """
 
     def __init__(self) -> None:
-        self.output_artifacts = _ArtifactLists()
+        self.output_artifacts = ArtifactLists()

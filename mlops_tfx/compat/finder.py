@@ -156,7 +156,7 @@ def names_in(module: str) -> list[str]:
     found = set()
     for source, theirs, _ in _entries(module):
         found.update([theirs] if theirs != "*" else _public(importlib.import_module(source)))
-    below = [name.removeprefix(module + ".") for name in MODULES if name.startswith(module + ".")]
+    below = [name.removeprefix(module + ".") for name in (*MODULES, V1) if name.startswith(module + ".")]
     return sorted({*found, *(name.partition(".")[0] for name in below)})
 
 

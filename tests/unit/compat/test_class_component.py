@@ -28,6 +28,7 @@ from mlops_tfx.errors import PipelineFailedError
 from mlops_tfx.execution.observer import NodeState
 from mlops_tfx.execution.testing import run_component
 from mlops_tfx.placeholders import RuntimeParameter
+from mlops_tfx.system_types import Train
 
 PROGRAM = Path(__file__).parent / "pipelines" / "hello_pipeline.py"
 
@@ -311,12 +312,7 @@ def test_a_driver_that_runs_sets_parameters_and_properties(tmp_path: Path) -> No
 class TypedSpec(ComponentSpec):
     PARAMETERS, INPUTS = {}, {}
     OUTPUTS = {"model": ChannelParameter(type=Model)}
-
-    class TYPE_ANNOTATION:
-        """Stands for ``standard_annotations.Train``."""
-
-
-TypedSpec.TYPE_ANNOTATION.__name__ = "Train"
+    TYPE_ANNOTATION = Train
 
 
 def test_the_annotation_is_the_base_type_in_the_store(tmp_path: Path) -> None:
