@@ -24,10 +24,12 @@ def in_families(reports: Iterable[NodeReport]) -> Iterator[NodeReport]:
 
 def _below(parent: str, children: dict[str, list[NodeReport]]) -> Iterator[NodeReport]:
     found = children.get(parent, [])
-    elements = sorted((report for report in found if _is_element(report)), key=_number)
+    # Without a report of the loop itself, as the store has none, all of them are shown.
+    elements = sorted((report for report in found if parent and report.node_id.endswith("]")), key=_number)
+    others = [report for report in found if report not in elements]
     if len(elements) > ELEMENTS_SHOWN:
         elements = [report for report in elements if report.state in _ALWAYS_SHOWN]
-    for report in [*elements, *(report for report in found if not _is_element(report))]:
+    for report in [*elements, *others]:
         yield report
         yield from _below(report.node_id, children)
 
@@ -39,10 +41,6 @@ def _nearest(name: str, known: Container[str]) -> str:
         if name in known:
             return name
     return ""
-
-
-def _is_element(report: NodeReport) -> bool:
-    return report.node_id.endswith("]")
 
 
 def _number(report: NodeReport) -> list[int]:

@@ -30,3 +30,8 @@ def test_of_a_long_loop_only_what_runs_or_failed():
     states = {"Gen[7]": NodeState.FAILED, "Gen[40]": NodeState.RUNNING, "Gen[41]": NodeState.SKIPPED}
     assert shown("Gen", *names, "End", states=states) == ["Gen", "Gen[7]", "Gen[40]", "End"]
     assert len(shown("Gen", *names[:10])) == 11
+
+
+def test_without_the_loop_itself_all_elements_are_shown_where_they_are():
+    names = ["Source", *(f"Gen[{i}]" for i in range(20)), "End"]
+    assert shown(*names) == names
