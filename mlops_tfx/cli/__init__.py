@@ -10,8 +10,8 @@ import click
 from mlops_tfx.errors import MlopsTfxError, did_you_mean
 
 _COMMANDS = (
-    "completion", "diff", "gc", "lineage", "models", "pipelines", "rollback", "run", "runs", "serve", "show", "status",
-    "why",
+    "completion", "diff", "gc", "lineage", "models", "new", "pipelines", "rollback", "run", "runs", "serve", "show",
+    "status", "why",
 )  # fmt: skip
 
 
