@@ -169,7 +169,10 @@ setup(
     python_requires=">=3.10,<3.14",
     packages=packages,
     package_dir=package_dir,
-    package_data={"": ["py.typed", "*.html", "*.css", "*.js", "*.pbtxt", "*.json", "*.proto", "*.binpb", "*.pyi", "*.template", ".*.template"]},
+    package_data={
+        "": ["py.typed", "*.html", "*.css", "*.js", "*.pbtxt", "*.json", "*.proto", "*.binpb", "*.pyi"],
+        "mlops_tfx.scaffold": ["templates/*/*.template", "templates/*/.*.template", "templates/*/tests/*.template"],
+    },
     install_requires=REQUIRES,
     extras_require=EXTRAS,
     entry_points={"console_scripts": ["mlops-tfx = mlops_tfx.cli:main"]},

@@ -78,6 +78,8 @@ def test_the_wheel_holds_exactly_the_modules_of_the_tree(built: Path) -> None:
     assert packaged == module_names_of_tree()
     assert {"mlops_tfx.components", "mlops_tfx.pipelines"} < packaged
     assert "mlops_tfx/py.typed" in names
+    templates = (ROOT / "mlops_tfx/scaffold/templates").rglob("*.template")
+    assert {str(path.relative_to(ROOT)) for path in templates} <= set(names)
 
 
 def test_the_source_archive_holds_every_file_once(built: Path) -> None:
