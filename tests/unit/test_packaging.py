@@ -28,6 +28,8 @@ HEAVY = ("apache_beam", "google.protobuf", "keras", "ml_metadata", "numpy", "pan
 OWN = {"mlops_tfx", "components", "pipelines", "examples", "tests", "benchmarks"}
 # Where a script imports TFX, it is one that runs in TFX's own virtual environment (benchmarks, golden files).
 PEER = "tfx"
+# Only pytest itself loads this one.
+PLUGIN = "mlops_tfx/testing/fixtures.py"
 # Distributions that hold a module under a name that another distribution installs too.
 PREFERRED = {
     "google.cloud": "google-cloud-bigquery",
@@ -198,6 +200,7 @@ def test_every_imported_package_is_declared(folder: str, extras: tuple[str, ...]
     undeclared = []
     for path in tracked_files(f"{folder}/*.py"):
         names = imported_names(path) - neighbours_of(path)
+        names -= {"pytest"} if str(path.relative_to(ROOT)) == PLUGIN else set()
         # A folder with requirements of its own runs in an environment of its own.
         for name in sorted(names) if PEER not in names and not (path.parent / "requirements.txt").exists() else ():
             if not distributions_of(name) & allowed:
