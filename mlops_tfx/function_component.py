@@ -149,7 +149,7 @@ def component(
 
 
 def _make(function: Callable[..., Any], base_type: str | None, use_beam: bool) -> type[FunctionComponent]:
-    hints = typing.get_type_hints(function, include_extras=True)
+    hints = inspect.get_annotations(function, eval_str=True)
     results = _result_types(function, hints.pop("return", None))
     namespace: dict[str, Any] = {"__module__": function.__module__, "__doc__": function.__doc__}
     namespace.update(__qualname__=function.__qualname__, BASE_TYPE=base_type, FUNCTION=staticmethod(function))
@@ -251,7 +251,7 @@ def _declared_results(annotation: Any) -> Mapping[str, Any]:
 
 
 def _optional_results(function: Callable[..., Any]) -> frozenset[str]:
-    declared = _declared_results(typing.get_type_hints(function, include_extras=True).get("return"))
+    declared = _declared_results(inspect.get_annotations(function, eval_str=True).get("return"))
     return frozenset(name for name, type_ in declared.items() if type(None) in get_args(type_))
 
 

@@ -34,5 +34,5 @@ def run_script(path: str, args: Sequence[str] = ()) -> None:
     sys.argv[:] = [path, *args]
     sys.path.insert(0, os.path.dirname(os.path.abspath(path)))
     with open(path, "rb") as file:
-        code = compile(file.read(), path, "exec")
+        code = compile(file.read(), path, "exec", dont_inherit=True)  # this file's __future__ is not the script's
     exec(code, main.__dict__)

@@ -65,6 +65,7 @@ def test_a_script_sees_what_a_script_sees(tmp_path: Path) -> None:
         "import pickle, sys, multiprocessing, beside\n"
         "from tfx.types import artifact_utils\n"
         "class Own: pass\n"
+        "def annotated(x: Own): pass\n"
         "def in_child(queue):\n"
         "    from tfx.types import standard_artifacts\n"
         "    queue.put(standard_artifacts.Model.TYPE_NAME)\n"
@@ -74,10 +75,11 @@ def test_a_script_sees_what_a_script_sees(tmp_path: Path) -> None:
         "    process.start()\n"
         "    print(__file__ == sys.argv[0], sys.argv[1:], beside.VALUE, queue.get(timeout=100))\n"
         "    print(type(pickle.loads(pickle.dumps(Own()))) is Own, sys.modules['__main__'].Own is Own)\n"
+        "    print(annotated.__annotations__ == {'x': Own})\n"
         "    process.join()\n"
         "    sys.exit(3)\n"
     )
     environment = {**os.environ, "PYTHONPATH": os.getcwd()}
     done = run(str(tmp_path / "script.py"), "a", "--b", module="mlops_tfx.compat", env=environment)
-    assert done.stdout == "True ['a', '--b'] 7 Model\nTrue True\n", done.stderr
+    assert done.stdout == "True ['a', '--b'] 7 Model\nTrue True\nTrue\n", done.stderr
     assert done.returncode == 3
