@@ -56,10 +56,11 @@ def _classes() -> tuple[Any, ...]:
     _add_message(sequence, "feature_lists", 2, "FeatureLists", _OPTIONAL)
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    return tuple(
-        message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
-        for name in ("Example", "SequenceExample")
-    )
+    make: Any = getattr(message_factory, "GetMessageClass", None)
+    if make is None:  # protobuf 3.20
+        older: Any = message_factory.MessageFactory
+        make = older(pool).GetPrototype
+    return tuple(make(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}")) for name in ("Example", "SequenceExample"))
 
 
 def _add_message(message: Any, name: str, number: int, kind: str, label: int) -> Any:

@@ -29,7 +29,17 @@ def pool() -> Any:
 @functools.cache
 def message(name: str) -> Any:
     """Returns a message class by its full name, such as ``tensorflow.TensorProto``."""
-    return message_factory.GetMessageClass(pool().FindMessageTypeByName(name))
+    descriptor = pool().FindMessageTypeByName(name)
+    if hasattr(message_factory, "GetMessageClass"):
+        return message_factory.GetMessageClass(descriptor)
+    return _factory().GetPrototype(descriptor)
+
+
+@functools.cache
+def _factory() -> Any:
+    """Makes classes of messages, and knows those it has made, as protobuf 3.20 does it."""
+    factory: Any = message_factory.MessageFactory
+    return factory(pool())
 
 
 @functools.cache
