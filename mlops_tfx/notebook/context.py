@@ -85,6 +85,7 @@ class InteractiveContext:
         self._beam_pipeline_args = tuple(beam_pipeline_args or ())
         self._observer = observer
         self._session = Session()
+        export.offer_magic()
 
     def run(
         self,

@@ -12,7 +12,8 @@ from typing import Any
 from mlops_tfx.errors import ConfigError
 from mlops_tfx.node import Node
 
-SKIP = "%%skip_for_export"
+_MAGIC = "skip_for_export"
+SKIP = f"%%{_MAGIC}"
 _CONTEXT = "InteractiveContext"
 
 
@@ -30,8 +31,9 @@ def pipeline_code(notebook: str, nodes: Sequence[Node], pipeline_name: str, pipe
     """
     if not nodes:
         raise ConfigError("export_to_pipeline: nothing has run yet; run the nodes of the pipeline first")
-    names = [_name_of(node) for node in nodes]
     cells = [code for cell in _code_cells(notebook) if (code := _pipeline_part(cell, notebook))]
+    assigned = _assigned("\n".join(cells))
+    names = [_name_of(node, assigned) for node in nodes]
     lines = [
         f'"""The pipeline {pipeline_name}, exported from {os.path.basename(notebook)}."""',
         "",
@@ -51,6 +53,13 @@ def pipeline_code(notebook: str, nodes: Sequence[Node], pipeline_name: str, pipe
         "",
     ]
     return "\n".join(lines)
+
+
+def offer_magic() -> None:
+    """Makes the notebook's kernel run cells that begin with ``%%skip_for_export`` like any other."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is not None:
+        shell.register_magic_function(lambda line, cell: shell.run_cell(cell).raise_error(), "cell", _MAGIC)
 
 
 def _code_cells(notebook: str) -> Iterator[str]:
@@ -98,6 +107,9 @@ def _is_interactive(statement: ast.stmt, contexts: set[str]) -> bool:
         return not isinstance(statement.value, ast.Call) or _is_of(statement.value, contexts) or _shows(statement.value)
     if isinstance(statement, ast.Assign):
         return _calls(statement.value, {_CONTEXT}) or _is_of(statement.value, contexts)
+    if isinstance(statement, ast.For | ast.If):
+        # "for node in (...): context.run(node)", and nothing else.
+        return all(_is_interactive(inner, contexts) for inner in [*statement.body, *statement.orelse])
     return isinstance(statement, ast.ImportFrom) and [alias.name for alias in statement.names] == [_CONTEXT]
 
 
@@ -119,11 +131,20 @@ def _calls(value: ast.expr, names: set[str]) -> bool:
     return name in names
 
 
-def _name_of(node: Node) -> str:
+def _assigned(code: str) -> set[str]:
+    """The names that code assigns at its top level."""
+    targets = [target for each in ast.parse(code).body if isinstance(each, ast.Assign) for target in each.targets]
+    return {name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)}
+
+
+def _name_of(node: Node, assigned: set[str]) -> str:
     for name, value in _namespace().items():
-        if value is node and name.isidentifier() and not name.startswith("_"):
+        if value is node and name in assigned:
             return name
-    raise ConfigError(f"export_to_pipeline: {node!r} has no name in the notebook; assign it to a variable")
+    raise ConfigError(
+        f"export_to_pipeline: {node!r} has no name in the notebook's code; assign it to a variable, in a cell that is "
+        "exported"
+    )
 
 
 def _namespace() -> Mapping[str, Any]:

@@ -217,7 +217,7 @@ def test_export(context: InteractiveContext, tmp_path: Path, monkeypatch: pytest
         cell("# A title", "markdown"),
         cell("%load_ext autoreload\n!ls\n" + module + "\nfrom mlops_tfx.notebook import InteractiveContext"),
         cell("context = InteractiveContext('notes', 'root')"),
-        cell("gen = Gen(size=4)\ncontext.run(gen)"),
+        cell("gen = Gen(size=4)\nfor node in (gen,):\n    context.run(node)\nif gen:\n    size = 4"),
         cell("%%skip_for_export\n1 / 0"),
         cell("left = Left(gen.schema)\nresult = context.run(left)\ncontext.show(left.outputs['model'])\nleft.outputs"),
     ]
@@ -233,6 +233,8 @@ def test_export(context: InteractiveContext, tmp_path: Path, monkeypatch: pytest
     text = (tmp_path / "exported.py").read_text()
     assert "context" not in text.replace("test_context", "")
     assert "1 / 0" not in text
+    assert "for node" not in text
+    assert "size = 4" in text
     pipeline = load_pipeline(str(tmp_path / "exported.py"))
     states = [report.state.value for report in LocalRunner(observer=Observer()).run(pipeline).reports]
     assert states == ["cached", "cached"], "it goes on with what the notebook has made"
@@ -240,7 +242,7 @@ def test_export(context: InteractiveContext, tmp_path: Path, monkeypatch: pytest
 
 def test_wrong_exports(context: InteractiveContext, tmp_path: Path) -> None:
     notebook = tmp_path / "n.ipynb"
-    notebook.write_text(json.dumps({"cells": [cell("x = = 1")]}))
+    notebook.write_text(json.dumps({"cells": [cell("x = 1")]}))
     with pytest.raises(ConfigError, match="nothing has run yet"):
         context.export_to_pipeline(notebook, tmp_path / "out.py")
     with pytest.raises(ConfigError, match="runner_type: expected 'local' or 'beam', received 'airflow'"):
@@ -249,6 +251,11 @@ def test_wrong_exports(context: InteractiveContext, tmp_path: Path) -> None:
     context.run(node)
     with pytest.raises(ConfigError, match="has no name in the notebook"):
         context.export_to_pipeline(notebook, tmp_path / "out.py")
+    notebook.write_text(json.dumps({"cells": [cell("x = = 1")]}))
+    with pytest.raises(ConfigError, match="a cell cannot be exported .*begin it with %%skip_for_export"):
+        context.export_to_pipeline(notebook, tmp_path / "out.py")
+    with pytest.raises(ConfigError, match="expected a saved notebook, received .*not there"):
+        context.export_to_pipeline(tmp_path / "absent.ipynb", tmp_path / "out.py")
     assert not (tmp_path / "out.py").exists()
 
 
