@@ -97,16 +97,7 @@ class Pusher(Component):
         if self.custom_executor_spec is not None:
             self.custom_executor_spec.run_for(self)
             return
-        refusal = self._refusal()
-        if refusal:
-            self.context.log(f"not pushed: {refusal}")
-            self.pushed_model.custom_properties.update(pushed=0, not_pushed_because=refusal)
-            return
-        mark = reason_not_to_push(self._source())
-        if mark:
-            refusal = f"the model at {self._source().recorded_uri} is held back: {mark}; to push it again: {_UNDO}"
-            self.context.log(f"not pushed: {refusal}")
-            self.pushed_model.custom_properties.update(pushed=0, not_pushed_because=refusal, **{_HELD_BACK: 1})
+        if self._is_refused():
             return
         source = self._model_folder()
         filesystem.copy_tree(source, self.pushed_model.uri)
@@ -123,6 +114,20 @@ class Pusher(Component):
         if self.push_destination is None or self.push_destination.filesystem is None:
             raise PushError("expected push_destination with a filesystem, received none")
         return self.push_destination.filesystem.base_directory
+
+    def _is_refused(self) -> bool:
+        """Whether a verdict, or a mark in the store, forbids the push; it is logged and noted then."""
+        refusal = self._refusal()
+        noted: dict[str, int] = {}
+        mark = "" if refusal else reason_not_to_push(self._source())
+        if mark:
+            refusal = f"the model at {self._source().recorded_uri} is held back: {mark}; to push it again: {_UNDO}"
+            noted = {_HELD_BACK: 1}
+        if not refusal:
+            return False
+        self.context.log(f"not pushed: {refusal}")
+        self.pushed_model.custom_properties.update(pushed=0, not_pushed_because=refusal, **noted)
+        return True
 
     def _refusal(self) -> str | None:
         for name, blessing in self._blessings().items():

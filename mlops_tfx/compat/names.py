@@ -29,6 +29,7 @@ _PROTOS = (
     "trainer transform tuner"
 ).split()
 _PIPELINE = "mlops_tfx.v1.dsl.pipeline"
+_VERTEX = "mlops_tfx.extensions.google_cloud_ai_platform"
 _RESOLVERS = "mlops_tfx.resolvers"
 _SYSTEM_TYPES = "mlops_tfx.system_types"
 
@@ -170,7 +171,12 @@ MODULES: Mapping[str, Sequence[str]] = {
     "tfx.dsl.placeholder.placeholder": ("mlops_tfx.placeholders",),
     #
     # Extensions
+    "tfx.extensions.google_cloud_ai_platform.constants": (f"{_VERTEX}.constants",),
+    "tfx.extensions.google_cloud_ai_platform.pusher.component": (f"{_VERTEX}.pusher: Pusher",),
     "tfx.extensions.google_cloud_big_query.example_gen.component": (f"{_COMPONENTS}: BigQueryExampleGen",),
+    "tfx.extensions.google_cloud_big_query.pusher.component": (
+        "mlops_tfx.extensions.google_cloud_big_query: Pusher",
+    ),
     #
     # Running
     "tfx.orchestration.beam.beam_dag_runner": (f"{_LOCAL_RUNNER}: BeamDagRunner=LocalDagRunner",),

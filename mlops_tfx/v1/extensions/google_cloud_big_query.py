@@ -1,4 +1,4 @@
-"""``tfx.v1.extensions.google_cloud_big_query``: examples from BigQuery."""
+"""``tfx.v1.extensions.google_cloud_big_query``: examples from BigQuery, models to BigQuery ML."""
 
 from __future__ import annotations
 
@@ -8,9 +8,15 @@ from mlops_tfx.v1.lazy import offer
 
 if TYPE_CHECKING:
     from mlops_tfx.components import BigQueryExampleGen
+    from mlops_tfx.extensions.google_cloud_big_query import Pusher
 
-__all__ = ["PUSHER_SERVING_ARGS_KEY", "BigQueryExampleGen"]
+__all__ = ["PUSHER_SERVING_ARGS_KEY", "BigQueryExampleGen", "Pusher"]
 
 PUSHER_SERVING_ARGS_KEY = "bigquery_serving_args"
 
-__getattr__, __dir__ = offer(__name__, {"BigQueryExampleGen": "mlops_tfx.components"})
+_HOMES = {
+    "BigQueryExampleGen": "mlops_tfx.components",
+    "Pusher": "mlops_tfx.extensions.google_cloud_big_query",
+}
+
+__getattr__, __dir__ = offer(__name__, _HOMES)

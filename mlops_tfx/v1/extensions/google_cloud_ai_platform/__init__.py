@@ -1,4 +1,4 @@
-"""``tfx.v1.extensions.google_cloud_ai_platform``: keys of ``custom_config`` for Vertex AI."""
+"""``tfx.v1.extensions.google_cloud_ai_platform``: components on Vertex AI, and keys of their ``custom_config``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mlops_tfx.v1.lazy import SUBMODULE, offer
 
 if TYPE_CHECKING:
+    from mlops_tfx.extensions.google_cloud_ai_platform.pusher import Pusher
     from mlops_tfx.v1.extensions.google_cloud_ai_platform import experimental
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "UCAIP_REGION_KEY",
     "VERTEX_CONTAINER_IMAGE_URI_KEY",
     "VERTEX_REGION_KEY",
+    "Pusher",
     "experimental",
 ]
 
@@ -32,4 +34,10 @@ UCAIP_REGION_KEY = "ai_platform_training_ucaip_region"
 VERTEX_CONTAINER_IMAGE_URI_KEY = "ai_platform_vertex_container_image_uri"
 VERTEX_REGION_KEY = "ai_platform_vertex_region"
 
-__getattr__, __dir__ = offer(__name__, {"experimental": SUBMODULE})
+_EXTENSION = "mlops_tfx.extensions.google_cloud_ai_platform"
+_HOMES = {
+    "Pusher": f"{_EXTENSION}.pusher",
+    "experimental": SUBMODULE,
+}
+
+__getattr__, __dir__ = offer(__name__, _HOMES)
