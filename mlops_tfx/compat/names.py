@@ -174,9 +174,7 @@ MODULES: Mapping[str, Sequence[str]] = {
     "tfx.extensions.google_cloud_ai_platform.constants": (f"{_VERTEX}.constants",),
     "tfx.extensions.google_cloud_ai_platform.pusher.component": (f"{_VERTEX}.pusher: Pusher",),
     "tfx.extensions.google_cloud_big_query.example_gen.component": (f"{_COMPONENTS}: BigQueryExampleGen",),
-    "tfx.extensions.google_cloud_big_query.pusher.component": (
-        "mlops_tfx.extensions.google_cloud_big_query: Pusher",
-    ),
+    "tfx.extensions.google_cloud_big_query.pusher.component": ("mlops_tfx.extensions.google_cloud_big_query: Pusher",),
     #
     # Running
     "tfx.orchestration.beam.beam_dag_runner": (f"{_LOCAL_RUNNER}: BeamDagRunner=LocalDagRunner",),
