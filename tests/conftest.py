@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,26 @@ from tests.object_store.server import ObjectStore, moto_server
 # Set before any test imports TensorFlow: its start-up messages would drown what a failing test says.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # the same floating point results on every processor
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Leaves without Python's last garbage collection once all is done and said.
+
+    A process that has run Beam and TensorFlow Transform may crash in it ("Garbage-collecting, no Python frame"), also
+    without anything of mlops_tfx, and the exit code would no longer be that of the tests.
+    """
+    status = getattr(config, "exit_status_of_tests", None)
+    if status is not None and {"apache_beam", "tensorflow_transform"} <= sys.modules.keys():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Keeps the exit code for the end, in the process that decides it."""
+    if not hasattr(session.config, "workerinput"):
+        session.config.exit_status_of_tests = int(exitstatus)  # type: ignore[attr-defined]  # a note to ourselves
 
 
 @pytest.fixture(scope="session")
