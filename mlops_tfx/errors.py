@@ -16,6 +16,7 @@
     +-- NodeFailedError        one node failed: names the node; the cause is __cause__
     +-- PipelineFailedError    a run ended with failed nodes; carries the reports of all of them
     +-- PushError              a model cannot be delivered to its destination
+    +-- CloudJobError          a job of a cloud service did not succeed (also a RuntimeError)
     +-- ExportError            a model cannot be exported with its transform graph
     +-- ServingError           a model server refused a request, or cannot be reached; carries the gRPC code
 
@@ -139,6 +140,10 @@ class PipelineFailedError(MlopsTfxError):
 
 class PushError(MlopsTfxError):
     """A model cannot be delivered to its destination."""
+
+
+class CloudJobError(MlopsTfxError, RuntimeError):
+    """A job of a cloud service did not succeed. The message has the service's reason."""
 
 
 class ExportError(MlopsTfxError):

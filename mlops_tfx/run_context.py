@@ -32,6 +32,7 @@ class RunContext:
         beam_pipeline: makes a Beam pipeline with these flags, to be used in a ``with`` statement.
         report_rows: adds to the number of rows shown for the node.
         log: writes a line to the run's log, under the node's name.
+        pipeline_root: the pipeline's folder for all outputs.
     """
 
     pipeline_name: str
@@ -44,6 +45,7 @@ class RunContext:
     beam_pipeline: Callable[[], AbstractContextManager[beam.Pipeline]] = _no_beam
     report_rows: Callable[[int], None] = field(default=lambda rows: None)
     log: Callable[[str], None] = field(default=lambda text: None)
+    pipeline_root: str = ""
 
     @property
     def invocation(self) -> dict[str, Any]:

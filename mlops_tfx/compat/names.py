@@ -173,6 +173,8 @@ MODULES: Mapping[str, Sequence[str]] = {
     # Extensions
     "tfx.extensions.google_cloud_ai_platform.constants": (f"{_VERTEX}.constants",),
     "tfx.extensions.google_cloud_ai_platform.pusher.component": (f"{_VERTEX}.pusher: Pusher",),
+    "tfx.extensions.google_cloud_ai_platform.trainer.component": (f"{_VERTEX}.trainer: Trainer",),
+    "tfx.extensions.google_cloud_ai_platform.tuner.component": (f"{_VERTEX}.tuner: Tuner",),
     "tfx.extensions.google_cloud_big_query.example_gen.component": (f"{_COMPONENTS}: BigQueryExampleGen",),
     "tfx.extensions.google_cloud_big_query.pusher.component": ("mlops_tfx.extensions.google_cloud_big_query: Pusher",),
     #

@@ -152,6 +152,7 @@ def _staged(node: Component, run: Run, staging: Staging, inputs: Artifacts, ingr
         cache_ingredients=ingredients,
         stand_in=run.stand_ins.get(node.id),
         beam_pipeline_args=(*run.pipeline.beam_pipeline_args, *node.beam_pipeline_args),
+        pipeline_root=run.pipeline.pipeline_root,
     )
 
 

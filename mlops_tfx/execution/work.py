@@ -34,6 +34,7 @@ class Work:
         stateful_working_dir: stays until the work is done.
         cache_ingredients: what the cache key was made of.
         beam_pipeline_args: Beam flags of pipeline and node.
+        pipeline_root: the pipeline's folder.
         stand_in: runs in place of the component's ``run()``.
     """
 
@@ -46,6 +47,7 @@ class Work:
     stateful_working_dir: str
     cache_ingredients: Mapping[str, str]
     beam_pipeline_args: tuple[str, ...]
+    pipeline_root: str = ""
     stand_in: StandIn | None = None
 
     def do(self, report_rows: Callable[[int], None], log: Callable[[str], None]) -> Outputs:
@@ -63,6 +65,7 @@ class Work:
             beam_pipeline=lambda: beam_pipeline(self.beam_pipeline_args),
             report_rows=report_rows,
             log=log,
+            pipeline_root=self.pipeline_root,
         )
         with inputs_here(self.inputs, streamed=on_other_machines(self.beam_pipeline_args)) as near:
             bound = self.component.bind(near, self.outputs, context)

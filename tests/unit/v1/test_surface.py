@@ -37,8 +37,6 @@ DIFFERENT: dict[str, dict[str, str]] = {
     "tfx.v1.components.DataAccessor": {"default of data_view_decode_fn": OPTIONAL},
     "tfx.v1.dsl.components.AsyncOutputArtifact": {"kind": "subscripted, as TFX's is"},
     "tfx.v1.extensions.google_cloud_ai_platform.BulkInferrer": {"missing": TO_COME},
-    "tfx.v1.extensions.google_cloud_ai_platform.Trainer": {"missing": TO_COME},
-    "tfx.v1.extensions.google_cloud_ai_platform.Tuner": {"missing": TO_COME},
     "tfx.v1.types.BaseFunctionalComponent": {"parameters": "each has those of its function; the base is not called"},
     "tfx.v1.types.BaseNode": {"parameters": "a base class that is not called; a node of one's own is a component here"},
 }

@@ -8,6 +8,8 @@ from mlops_tfx.v1.lazy import SUBMODULE, offer
 
 if TYPE_CHECKING:
     from mlops_tfx.extensions.google_cloud_ai_platform.pusher import Pusher
+    from mlops_tfx.extensions.google_cloud_ai_platform.trainer import Trainer
+    from mlops_tfx.extensions.google_cloud_ai_platform.tuner import Tuner
     from mlops_tfx.v1.extensions.google_cloud_ai_platform import experimental
 
 __all__ = [
@@ -21,6 +23,8 @@ __all__ = [
     "VERTEX_CONTAINER_IMAGE_URI_KEY",
     "VERTEX_REGION_KEY",
     "Pusher",
+    "Trainer",
+    "Tuner",
     "experimental",
 ]
 
@@ -37,6 +41,8 @@ VERTEX_REGION_KEY = "ai_platform_vertex_region"
 _EXTENSION = "mlops_tfx.extensions.google_cloud_ai_platform"
 _HOMES = {
     "Pusher": f"{_EXTENSION}.pusher",
+    "Trainer": f"{_EXTENSION}.trainer",
+    "Tuner": f"{_EXTENSION}.tuner",
     "experimental": SUBMODULE,
 }
 
