@@ -171,6 +171,7 @@ MODULES: Mapping[str, Sequence[str]] = {
     "tfx.dsl.placeholder.placeholder": ("mlops_tfx.placeholders",),
     #
     # Extensions
+    "tfx.extensions.google_cloud_ai_platform.bulk_inferrer.component": (f"{_VERTEX}.bulk_inferrer: BulkInferrer",),
     "tfx.extensions.google_cloud_ai_platform.constants": (f"{_VERTEX}.constants",),
     "tfx.extensions.google_cloud_ai_platform.pusher.component": (f"{_VERTEX}.pusher: Pusher",),
     "tfx.extensions.google_cloud_ai_platform.trainer.component": (f"{_VERTEX}.trainer: Trainer",),

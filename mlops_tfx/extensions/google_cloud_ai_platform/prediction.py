@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mlops_tfx.errors import PushError
@@ -11,6 +11,9 @@ from mlops_tfx.extensions.client_library import client_library
 
 if TYPE_CHECKING:
     from mlops_tfx.extensions.google_cloud_ai_platform.serving_args import ServingArgs
+
+
+_TRAFFIC = ("traffic_percentage", "traffic_split")
 
 
 class PredictionService(Protocol):
@@ -98,9 +101,32 @@ def push_model(
     return str(model.resource_name)
 
 
+@contextmanager
+def deployed(
+    service: PredictionService, args: ServingArgs, name: str, model_uri: str, log: Callable[[str], None]
+) -> Iterator[Any]:
+    """Gives a new endpoint with a model, and deletes both afterwards.
+
+    Raises:
+        PushError: the model cannot be deployed; with the service's reason.
+    """
+    with ExitStack() as undo:
+        try:
+            model = service.upload(name, model_uri, args.image)
+            undo.callback(_delete, service.delete_model, model, log)
+            endpoint = service.create_endpoint(args.endpoint_name, args.labels)
+            undo.callback(_delete, service.delete_endpoint, endpoint, log)
+            service.deploy(model, endpoint, with_traffic({k: v for k, v in args.deploy.items() if k not in _TRAFFIC}))
+        except Exception as error:
+            raise PushError(
+                f"Vertex AI did not deploy {model_uri!r} (project {args.project}, region {args.region}): {error}"
+            ) from error
+        yield endpoint
+
+
 def with_traffic(deploy: Mapping[str, Any]) -> dict[str, Any]:
     """Gives the model all traffic unless the arguments say how it is divided."""
-    divided: Sequence[str] = [key for key in ("traffic_percentage", "traffic_split") if key in deploy]
+    divided: Sequence[str] = [key for key in _TRAFFIC if key in deploy]
     return dict(deploy) if divided else {**deploy, "traffic_percentage": 100}
 
 

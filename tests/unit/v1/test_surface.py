@@ -21,7 +21,6 @@ from tests.golden.tfx_surface.describe import describe, methods
 
 TABLE = json.loads((Path(__file__).parents[2] / "golden" / "tfx_surface.json").read_text(encoding="utf-8"))
 
-TO_COME = "not built yet; it will live in mlops_tfx.extensions and be named in _HOMES of the facade's module"
 REQUIRED = "TFX starts without it and fails when the node runs; here it is asked for when the pipeline is made"
 NO_NONE = "TFX's default is None, which it refuses when the component is made"
 OPTIONAL = "may be left out here"
@@ -36,7 +35,7 @@ DIFFERENT: dict[str, dict[str, str]] = {
     "tfx.v1.components.InfraValidator": {"default of serving_spec": OPTIONAL},
     "tfx.v1.components.DataAccessor": {"default of data_view_decode_fn": OPTIONAL},
     "tfx.v1.dsl.components.AsyncOutputArtifact": {"kind": "subscripted, as TFX's is"},
-    "tfx.v1.extensions.google_cloud_ai_platform.BulkInferrer": {"missing": TO_COME},
+    "tfx.v1.extensions.google_cloud_ai_platform.BulkInferrer": {"default of model": REQUIRED},
     "tfx.v1.types.BaseFunctionalComponent": {"parameters": "each has those of its function; the base is not called"},
     "tfx.v1.types.BaseNode": {"parameters": "a base class that is not called; a node of one's own is a component here"},
 }

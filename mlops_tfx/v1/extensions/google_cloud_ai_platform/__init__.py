@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mlops_tfx.v1.lazy import SUBMODULE, offer
 
 if TYPE_CHECKING:
+    from mlops_tfx.extensions.google_cloud_ai_platform.bulk_inferrer import BulkInferrer
     from mlops_tfx.extensions.google_cloud_ai_platform.pusher import Pusher
     from mlops_tfx.extensions.google_cloud_ai_platform.trainer import Trainer
     from mlops_tfx.extensions.google_cloud_ai_platform.tuner import Tuner
@@ -22,6 +23,7 @@ __all__ = [
     "UCAIP_REGION_KEY",
     "VERTEX_CONTAINER_IMAGE_URI_KEY",
     "VERTEX_REGION_KEY",
+    "BulkInferrer",
     "Pusher",
     "Trainer",
     "Tuner",
@@ -40,6 +42,7 @@ VERTEX_REGION_KEY = "ai_platform_vertex_region"
 
 _EXTENSION = "mlops_tfx.extensions.google_cloud_ai_platform"
 _HOMES = {
+    "BulkInferrer": f"{_EXTENSION}.bulk_inferrer",
     "Pusher": f"{_EXTENSION}.pusher",
     "Trainer": f"{_EXTENSION}.trainer",
     "Tuner": f"{_EXTENSION}.tuner",
