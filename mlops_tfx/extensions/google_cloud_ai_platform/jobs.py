@@ -48,6 +48,13 @@ class VertexJobs:
     def __init__(self, project: str, region: str) -> None:
         library = client_library("google.cloud.aiplatform", "google-cloud-aiplatform")
         endpoint = f"{region}-aiplatform.googleapis.com"
+        errors = client_library("google.api_core.exceptions", "google-cloud-aiplatform")
+        self._transient = (
+            errors.DeadlineExceeded,
+            errors.InternalServerError,
+            errors.ServiceUnavailable,
+            errors.TooManyRequests,
+        )
         self._parent = f"projects/{project}/locations/{region}"
         self._client = library.gapic.JobServiceClient(client_options={"api_endpoint": endpoint})
 
@@ -57,7 +64,10 @@ class VertexJobs:
 
     def status(self, name: str) -> JobStatus:
         """See JobService."""
-        found = self._client.get_custom_job(name=name)
+        try:
+            found = self._client.get_custom_job(name=name)
+        except self._transient as error:
+            raise ConnectionError(str(error)) from error
         return JobStatus(str(found.state.name), str(found.error.message) if found.error else "")
 
     def cancel(self, name: str) -> None:
@@ -79,7 +89,7 @@ def run_job(
     try:
         status = _wait(service, name, log, poll_seconds)
     except BaseException:
-        service.cancel(name)
+        _cancel(service, name, log)
         raise
     if status.state != _SUCCEEDED:
         raise CloudJobError(f"{name} ended with {status.state}: {status.message or 'see its log'}")
@@ -103,6 +113,13 @@ def _wait(service: JobService, name: str, log: Callable[[str], None], poll_secon
         if seen in _ENDED:
             return status
         _sleep(poll_seconds)
+
+
+def _cancel(service: JobService, name: str, log: Callable[[str], None]) -> None:
+    try:
+        service.cancel(name)
+    except Exception as error:  # what ended the wait is the one to report
+        log(f"{name} is left running and must be canceled by hand: {error}")
 
 
 def _sleep(seconds: float) -> None:

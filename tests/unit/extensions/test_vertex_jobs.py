@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from google.api_core.exceptions import ServiceUnavailable
 
 from mlops_tfx.artifacts import Examples, HyperParameters, Model, ModelRun, TunerResults
 from mlops_tfx.channel import Channel
@@ -115,7 +116,13 @@ def train(tmp_path: Path, module_file: str, log: Callable[[str], None] = lambda 
 
 
 def test_training_in_a_job(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    states = ("JOB_STATE_PENDING", ConnectionError("reset"), "JOB_STATE_RUNNING", "JOB_STATE_SUCCEEDED")
+    states = (
+        "JOB_STATE_PENDING",
+        ConnectionError("reset"),
+        ServiceUnavailable("busy"),
+        "JOB_STATE_RUNNING",
+        "JOB_STATE_SUCCEEDED",
+    )
     fake = serve(monkeypatch, FakeJobs(remote.do, *states))
     lines: list[str] = []
     model = train(tmp_path, code(tmp_path), lines.append)
@@ -161,6 +168,15 @@ def test_a_job_that_is_not_waited_for_is_canceled(
         train(tmp_path, code(tmp_path))
     assert fake.calls[-1] == ("cancel", "customJobs/1")
     assert not list((tmp_path / "root").rglob("*.pkl"))
+
+
+def test_a_job_that_cannot_be_canceled_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fake = serve(monkeypatch, FakeJobs(None, RunInterrupted()))
+    monkeypatch.setattr(fake, "cancel_custom_job", lambda: None)  # takes no name: a TypeError
+    lines: list[str] = []
+    with pytest.raises(RunInterrupted):
+        train(tmp_path, code(tmp_path), lines.append)
+    assert "customJobs/1 is left running and must be canceled by hand" in lines[-1]
 
 
 def test_only_the_first_worker_leaves_results(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
