@@ -207,7 +207,9 @@ def test_interrupted_run(fault, number, command, tmp_path, project_root):
     """A node that sleeps in Python ends when asked; one that hangs in C is given up."""
     if fault == "hang" and (number == signal.SIGTERM) == (len(command) == 1):
         pytest.skip("covered by the other two")
-    start = "import sys, runpy; from mlops_tfx.execution import interruption; interruption.GRACE_SECONDS = 2; "
+    # Where the tests run in the background of a shell, Ctrl-C is ignored, and children inherit that.
+    start = "import sys, runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    start += "from mlops_tfx.execution import interruption; interruption.GRACE_SECONDS = 2; "
     run = "sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')"
     if len(command) > 1:
         run, command = "from mlops_tfx.cli import main; main()", command[1:]
