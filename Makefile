@@ -21,11 +21,14 @@ RUN := .venv/bin/python
 demo: .venv/.installed-examples
 	$(RUN) examples/flights/run.py
 
+# Every process of tests imports TensorFlow: more than four would want more memory than most machines have to spare.
+PYTEST := $(RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile
+
 test: check
-	$(RUN) -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-all: check
-	$(RUN) -m pytest
+	$(PYTEST)
 
 check: .venv/.installed-test
 	$(RUN) -m ruff check .
