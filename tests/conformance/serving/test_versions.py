@@ -219,7 +219,7 @@ def test_client_waits_and_gives_up(start: Start, base: Path, push: Any) -> None:
         with pytest.raises(
             ServingError, match=r"DEADLINE_EXCEEDED: model 'm' .* NOT_FOUND: Could not find any versions"
         ):
-            client.wait_until_available("m", timeout=0.1)
+            client.wait_until_available("m", timeout=3.0)
         (base / "4").mkdir()
         with pytest.raises(ServingError, match=r"NOT_FOUND: version 4: Could not find SavedModel"):
             client.wait_until_available("m", timeout=TIMEOUT)

@@ -37,7 +37,8 @@ def test_the_collector_rests_while_a_module_is_imported_and_sets_its_objects_asi
     assert gc.get_freeze_count() >= frozen + 5000
     frozen = gc.get_freeze_count()
     import_heavy(["heavy_one"])
-    assert gc.get_freeze_count() == frozen
+    # Objects set aside by others may have been freed meanwhile; none are added.
+    assert gc.get_freeze_count() <= frozen
 
 
 def test_a_collector_that_was_off_stays_off(modules: Path) -> None:

@@ -10,7 +10,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from google.api_core.exceptions import ServiceUnavailable
 
 from mlops_tfx.artifacts import Examples, HyperParameters, Model, ModelRun, TunerResults
 from mlops_tfx.channel import Channel
@@ -116,10 +115,11 @@ def train(tmp_path: Path, module_file: str, log: Callable[[str], None] = lambda 
 
 
 def test_training_in_a_job(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    exceptions = pytest.importorskip("google.api_core.exceptions", reason="comes with google-cloud-aiplatform")
     states = (
         "JOB_STATE_PENDING",
         ConnectionError("reset"),
-        ServiceUnavailable("busy"),
+        exceptions.ServiceUnavailable("busy"),
         "JOB_STATE_RUNNING",
         "JOB_STATE_SUCCEEDED",
     )
