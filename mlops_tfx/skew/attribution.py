@@ -71,16 +71,26 @@ def by_substitution(
     if not wrong.any():
         return [Suspect(name, False, f"{name} differs; predictions do not")
                 for name in differing]  # fmt: skip
-    found = []
+    found, count = [], int(wrong.sum())
+    together = not _left_by(served, differing, reference, signature, tolerances)
     for name in differing:
-        repaired = {**served, name: reference.written.tensors[name]}
-        left = int(_wrong_rows(predict(reference.written.model, repaired), reference, signature, tolerances).sum())
-        found.append(Suspect(name, False, f"{name} differs; {_effect('training', left, int(wrong.sum()))}"))
+        left = _left_by(served, [name], reference, signature, tolerances)
+        effect = _effect("replacing it by training's value", left, count)
+        if left >= count and together:
+            effect = _effect(f"replacing all {len(differing)} features that differ by training's values", 0, count)
+        found.append(Suspect(name, False, f"{name} differs; {effect}"))
     return found
 
 
-def _effect(whose: str, left: int, wrong: int) -> str:
-    replacing = f"replacing it by {whose}'s value" if whose else "replacing it"
+def _left_by(
+    served: Mapping[str, Any], names: Sequence[str], reference: Reference, signature: Signature, tolerances: Tolerances
+) -> int:
+    """The number of rows whose predictions differ still if the model gets training's values of some features."""
+    repaired = {**served, **{name: reference.written.tensors[name] for name in names}}
+    return int(_wrong_rows(predict(reference.written.model, repaired), reference, signature, tolerances).sum())
+
+
+def _effect(replacing: str, left: int, wrong: int) -> str:
     if not left:
         return f"{replacing} removes the difference in all {wrong} rows whose predictions differ"
     if left >= wrong:
@@ -131,7 +141,7 @@ def by_replacing_raw_features(
         left = [_left(path, signature, _replaced(tried, name, value), not_sent, tolerances) for value in values]
         known = [count for count in left if count is not None]
         if known and min(known) < len(tried):
-            text = f"predictions differ; for {name}, {_effect('', min(known), len(tried))} (on both sides)"
+            text = f"predictions differ; for {name}, {_effect('replacing it', min(known), len(tried))} (on both sides)"
             found.append((min(known), Suspect(name, True, text)))
     return [suspect for _, suspect in sorted(found, key=lambda entry: entry[0])]
 

@@ -14,6 +14,8 @@ import pytest
 from mlops_tfx.components.evaluator import read_metrics
 from mlops_tfx.io.examples import count_rows, read_batches
 from mlops_tfx.serving.local import serve
+from tests.end_to_end.planted_skews import FLIGHTS, SKEWS, Served, check_right_rewrite, check_skew
+from tests.end_to_end.rewritten_preprocessing import Rewrite
 
 # pandas 1.5 calls a function that NumPy 1.25 deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:np.find_common_type is deprecated:DeprecationWarning")
@@ -82,6 +84,35 @@ def test_what_is_served_is_what_training_saw(flights_sample: tuple[Any, str]) ->
             for outcome in (*found["outputs"], *found["inside_the_graph"])]  # fmt: skip
     assert {outcome["worst"] for outcome in here} == {None}, "equal to the last bit"
     assert {outcome["name"] for outcome in here} >= {"distance_number", "carrier_category", "probability"}
+
+
+@pytest.fixture(scope="module")
+def served(flights_sample: tuple[Any, str], tmp_path_factory: pytest.TempPathFactory) -> Served:
+    return Served(flights_sample[0], FLIGHTS, tmp_path_factory.mktemp("planted"))
+
+
+# The penguins' tests plant the others, too, and take a third of the time.
+@pytest.mark.parametrize("kind", [SKEWS[0], *(pytest.param(kind, marks=pytest.mark.slow) for kind in SKEWS[1:])])
+def test_planted_skew_is_refused_and_the_feature_named(served: Served, kind: str) -> None:
+    check_skew(served, kind)
+
+
+@pytest.mark.slow
+def test_preprocessing_written_twice_and_rightly_is_blessed(served: Served) -> None:
+    check_right_rewrite(served)
+
+
+@pytest.mark.slow
+def test_the_worst_element_of_one_rounding_is_what_numpy_computes(served: Served) -> None:
+    model = served.rewritten("counted", Rewrite(multiplied=("pressure",)))
+    _, report = served.validate(model, paths=("in_process",), num_rows=2000)
+    place = next(place for place in report["skewed_features"]["pressure_number"]
+                 if "sampled rows together" in place["where"])  # fmt: skip
+    assert 0 < place["differing"] < place["elements"] == 2000
+    worst, (mean, variance) = place["worst"], served.trained.moments["pressure"]
+    value = np.float32(worst["features"]["pressure"][0])
+    assert np.float32(worst["training"]) == (value - mean) / np.sqrt(variance)
+    assert np.float32(worst["served"]) == (value - mean) * (np.float32(1) / np.sqrt(variance))
 
 
 def test_no_column_tells_what_is_known_only_after_departure(flights_sample: tuple[Any, str]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from mlops_tfx.serving.local import serve
+from tests.end_to_end.planted_skews import PENGUINS, SKEWS, Served, check_right_rewrite, check_skew
 
 HEAVY = re.compile(r"\| +(tensorflow|apache_beam|tensorflow_transform|tensorflow_data_validation|tfx_bsl)$", re.M)
 
@@ -37,6 +38,20 @@ def test_answers_name_the_classes(penguins: tuple[Any, str]) -> None:
     # Classes are ordered by how frequent they are in the training split.
     assert answer["all_classes"][0].tolist() == [b"Adelie", b"Gentoo", b"Chinstrap"]
     assert answer["probabilities"].sum(axis=1) == pytest.approx([1, 1], abs=1e-6)
+
+
+@pytest.fixture(scope="module")
+def served(penguins: tuple[Any, str], tmp_path_factory: pytest.TempPathFactory) -> Served:
+    return Served(penguins[0], PENGUINS, tmp_path_factory.mktemp("planted"))
+
+
+def test_preprocessing_written_twice_and_rightly_is_blessed(served: Served) -> None:
+    check_right_rewrite(served)
+
+
+@pytest.mark.parametrize("kind", SKEWS)
+def test_planted_skew_is_refused_and_the_feature_named(served: Served, kind: str) -> None:
+    check_skew(served, kind)
 
 
 def test_a_run_with_nothing_to_do_is_quick_and_loads_neither_tensorflow_nor_beam(
