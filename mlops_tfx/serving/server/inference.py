@@ -86,7 +86,12 @@ class Inference:
         signature = held.session.signatures.get(name)
         if signature is None:
             raise statuses.signature_not_found(name)
-        values = signature.bind(request.inputs)
+        try:
+            values = signature.bind(request.inputs)
+        except statuses.StatusError:
+            if held.session.explain is not None:
+                held.session.explain(spec.name, name, request.inputs, notes)
+            raise
         plan = signature.plan(signature.select(request.output_filter))
         given = frozenset(request.inputs)
         call = Call("Predict", self._entrypoint, spec.name, held.version, name, plan, values, given, deadline,

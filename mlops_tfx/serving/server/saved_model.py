@@ -7,7 +7,7 @@ texts unchanged, answers in half the time and, since it holds no Python lock, se
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,9 @@ from mlops_tfx.serving.server.signatures import Runner, Signature, remember
 
 if TYPE_CHECKING:
     from mlops_tfx.serving.server.schema_guard.checks import RequestChecks
+
+# Model, signature, TensorProtos by name, and notes for the client.
+Explain = Callable[[str, str, Mapping[str, Any], list[tuple[str, str]]], None]
 
 
 @dataclass(frozen=True)
@@ -67,12 +70,14 @@ class SavedModelSession:
         signatures: its signatures by name.
         signature_defs: name -> SignatureDef, as the file has them.
         checks: what the schema beside the model asks of requests; None if there is none.
+        explain: tells what the schema has against inputs that the signature refuses; None if there is none.
     """
 
     def __init__(self, path: str, options: SessionOptions) -> None:
         _check_file(path)
         contents.check_links(path)
         self.checks: RequestChecks | None = None
+        self.explain: Explain | None = None
         graph = tf.Graph()
         self._session: Any = tf.compat.v1.Session(graph=graph, config=options.config())
         try:

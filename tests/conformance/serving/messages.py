@@ -118,5 +118,7 @@ def fill_example(example: Any, row: dict[str, Any]) -> None:
         feature = example.features.feature[name]
         if isinstance(value, float):
             feature.float_list.value.append(value)
+        elif isinstance(value, int):
+            feature.int64_list.value.append(value)
         else:
             feature.bytes_list.value.append(value)

@@ -6,7 +6,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -44,6 +44,9 @@ JSON = "application/json"
 _NOT_FOUND_PAGE = b"<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n<H1>Not Found</H1>\n</BODY></HTML>\n"
 
 
+Notes = Sequence[tuple[str, str]]
+
+
 @dataclass(frozen=True)
 class Answer:
     """An HTTP answer; ``notes`` become headers."""
@@ -54,11 +57,12 @@ class Answer:
     notes: tuple[tuple[str, str], ...] = ()
 
 
-def failure(error: statuses.StatusError) -> Answer:
+def failure(error: statuses.StatusError, notes: Notes = ()) -> Answer:
     """Returns the answer for a failed request."""
     return Answer(
         _CODES[error.code.name],
         json.dumps({"error": error.message}, indent=4, ensure_ascii=False).encode("utf-8", "replace"),
+        notes=tuple(notes),
     )
 
 
@@ -173,18 +177,18 @@ class RestHandler:
 
     def _infer(self, method: str, target: Target, body: bytes, deadline: float) -> Answer:
         started = time.monotonic()
-        code = "OK"
+        code, notes = "OK", list[tuple[str, str]]()
         try:
             if method == "predict":
-                return self._predict(target, body, deadline)
-            return self._examples(method, target, body, deadline)
+                return self._predict(target, body, deadline, notes)
+            return self._examples(method, target, body, deadline, notes)
         except statuses.StatusError as error:
             code = error.code.name
-            raise
+            return failure(error, notes)
         finally:
             self._metrics.observe(method, "REST", target.name, code, time.monotonic() - started)
 
-    def _predict(self, target: Target, body: bytes, deadline: float) -> Answer:
+    def _predict(self, target: Target, body: bytes, deadline: float, notes: list[tuple[str, str]]) -> Answer:
         document = predict_body.document(body)
         held = self._manager.acquire(target)
         try:
@@ -195,15 +199,17 @@ class RestHandler:
             arrays, rows = predict_body.arrays(document, signature.definition.inputs, signature.defaults)
             plan = signature.plan(signature.select(()))
             call = Call("Predict", "REST", target.name, held.version, name, plan, signature.order(arrays),
-                        frozenset(arrays), deadline, checks=held.session.checks)  # fmt: skip
+                        frozenset(arrays), deadline, notes=notes, checks=held.session.checks)  # fmt: skip
             call.respond = predict_responder(call, signature)
             outputs = self._execute(call)
             write = json_tensors.by_row if rows else json_tensors.by_column
-            return Answer(200, write(plan.outputs, outputs), JSON, (*_notes(target, held.version), *call.notes))
+            return Answer(200, write(plan.outputs, outputs), JSON, (*_notes(target, held.version), *notes))
         finally:
             held.release()
 
-    def _examples(self, method: str, target: Target, body: bytes, deadline: float) -> Answer:
+    def _examples(
+        self, method: str, target: Target, body: bytes, deadline: float, notes: list[tuple[str, str]]
+    ) -> Answer:
         document = predict_body.document(body)
         classify = method == "classify"
         request: Any = classification_pb2.ClassificationRequest() if classify else regression_pb2.RegressionRequest()
@@ -214,7 +220,6 @@ class RestHandler:
         elif target.version is not None:
             request.model_spec.version.value = target.version
         example_body.fill_request(document, request, method)
-        notes: list[tuple[str, str]] = []
         if classify:
             response = self._inference.classify(request, deadline, notes)
             written = example_body.classify_answer(response)

@@ -6,7 +6,7 @@ begin with and a twentieth for every row.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.example import example_pb2
 
 from mlops_tfx.serving.input_names import RAW_SIGNATURE, input_aliases
+from mlops_tfx.serving.server import tensors
 from mlops_tfx.serving.server.calls import Call
 from mlops_tfx.serving.server.schema_guard.columns import Column, judge
 from mlops_tfx.serving.server.schema_guard.findings import (
@@ -25,7 +26,7 @@ from mlops_tfx.serving.server.schema_guard.findings import (
     show,
 )
 from mlops_tfx.serving.server.schema_guard.parsing import ExampleParser
-from mlops_tfx.serving.server.schema_guard.rules import KINDS, Categories, FeatureRule, Numbers
+from mlops_tfx.serving.server.schema_guard.rules import KINDS, Categories, FeatureRule, Numbers, kind_of
 from mlops_tfx.serving.server.schema_guard.schema import RequestSchema
 
 _FEW_ROWS = 3
@@ -65,6 +66,31 @@ class RequestChecks:
             self._check_tensors(call, findings)
         return findings
 
+    def check_refused(self, signature: str, wanted: Mapping[str, Any], inputs: Mapping[str, Any]) -> Findings:
+        """Returns what does not fit in named tensors that the signature does not take: too few, or of other dtypes.
+
+        Args:
+            signature: its name.
+            wanted: its TensorInfos by name.
+            inputs: TensorProtos by name, as they were sent.
+        """
+        findings, raw = Findings(), signature == RAW_SIGNATURE
+        for alias in sorted({*wanted, *inputs}):
+            rule = self.schema.rules.get(self.features.get(alias, alias))
+            if rule is None:
+                continue
+            if alias not in inputs:
+                _judge_none(1, rule, findings)
+                continue
+            value = _decoded(inputs[alias])
+            if value is None:
+                continue
+            if rule.kind == kind_of(value.dtype):
+                _judge_tensor(value, rule, raw, findings)
+            elif alias not in wanted or inputs[alias].dtype != wanted[alias].dtype:
+                _judge_kind(value, rule, findings)
+        return findings
+
     def _holds_examples(self, call: Call) -> bool:
         if call.api != "Predict":
             return True
@@ -81,17 +107,11 @@ class RequestChecks:
             inputs = self._signatures[call.signature_name] = self._inputs(call)
         raw = call.signature_name == RAW_SIGNATURE
         for index, alias, rule in inputs:
-            value = call.values[index]
             if alias not in call.given:
                 # It has its default, which in the raw signature says that there is no value.
                 _judge_none(1, rule, findings)
-            elif value.size == 0:
-                # Of any number of rows, which takes no memory, and must not take time.
-                _judge_none(value.shape[0], rule, findings)
-            elif value.size <= _FEW_VALUES:
-                _judge_few(value, rule, raw, findings)
             else:
-                _judge_many(value, rule, raw, findings)
+                _judge_tensor(call.values[index], rule, raw, findings)
 
     def _inputs(self, call: Call) -> _Checked:
         found = []
@@ -152,9 +172,35 @@ class RequestChecks:
             self._parser.close()
 
 
+def _decoded(proto: Any) -> Any | None:
+    """The array of a TensorProto; None if it is none, which the answer to the request says."""
+    try:
+        return tensors.decode(proto)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _judge_tensor(value: Any, rule: FeatureRule, raw: bool, findings: Findings) -> None:
+    if value.size == 0:
+        # Of any number of rows, which takes no memory, and must not take time.
+        _judge_none(value.shape[0], rule, findings)
+    elif value.size <= _FEW_VALUES:
+        _judge_few(value, rule, raw, findings)
+    else:
+        _judge_many(value, rule, raw, findings)
+
+
 def _judge_none(rows: int, rule: FeatureRule, findings: Findings) -> None:
     if rule.required and rows:
         findings.add(rule.name, MISSING, rule.expected(MISSING), "none", 0, rows)
+
+
+def _judge_kind(value: Any, rule: FeatureRule, findings: Findings) -> None:
+    """Notes values of a tensor whose dtype is that of another kind than the schema's."""
+    kind = kind_of(value.dtype)
+    what = KINDS[kind] if kind is not None else str(value.dtype)
+    received = f"{what} such as {show(value.reshape(-1)[:1].tolist()[0])}" if value.size else what
+    findings.add(rule.name, WRONG_TYPE, KINDS[rule.kind], received, 0, value.shape[0] if value.ndim else 1)
 
 
 def _judge_few(value: Any, rule: FeatureRule, raw: bool, findings: Findings) -> None:

@@ -9,7 +9,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mlops_tfx.serving.server import statuses
@@ -23,6 +23,8 @@ from mlops_tfx.serving.server.schema_guard.schema import SchemaUnreadableError, 
 REJECT = "reject"
 SCHEMA_FILE = os.path.join("assets.extra", "schema.pbtxt")
 NOTE = "schema-guard"
+
+Notes = list[tuple[str, str]]
 
 _log = logging.getLogger(__name__)
 _SECONDS_BETWEEN_WARNINGS = 60.0
@@ -59,7 +61,15 @@ class SchemaGuard:
 
     def prepare(self, name: str, path: str, version: int, session: SavedModelSession) -> None:
         """Gives the session of a version its checks. Raises StatusError as ``load`` does."""
-        session.checks = self.load(name, path, version)
+        checks = session.checks = self.load(name, path, version)
+        if checks is not None:
+            definitions = session.signature_defs
+
+            def explain(model: str, signature: str, inputs: Mapping[str, Any], notes: Notes) -> None:
+                wanted = definitions[signature].inputs
+                self._judge(model, version, notes, lambda: checks.check_refused(signature, wanted, inputs))
+
+            session.explain = explain
 
     def load(self, name: str, path: str, version: int) -> RequestChecks | None:
         """Returns the checks of a version, None if it has no schema.
@@ -99,37 +109,38 @@ class SchemaGuard:
 
     def __call__(self, call: Call, proceed: Execute) -> Sequence[Any]:
         """Checks a call and lets it go on, or raises StatusError INVALID_ARGUMENT."""
-        if call.checks is not None:
-            self._check(call, call.checks)
+        checks = call.checks
+        if checks is not None:
+            self._judge(call.model_name, call.version, call.notes, lambda: checks.check(call))
         return proceed(call)
 
-    def _check(self, call: Call, checks: RequestChecks) -> None:
+    def _judge(self, model: str, version: int, notes: Notes, check: Callable[[], Findings]) -> None:
         try:
-            findings = checks.check(call)
+            findings = check()
         except Exception:
             if self._rejects:
                 raise
-            self._count(call.model_name, "failed")
-            if self._may_warn(call.model_name):
-                _log.exception("schema guard: a request to model %s could not be checked", call.model_name)
+            self._count(model, "failed")
+            if self._may_warn(model):
+                _log.exception("schema guard: a request to model %s could not be checked", model)
             return
         if len(findings):
-            self._report(call, findings)
+            self._report(model, version, notes, findings)
         else:
-            self._count(call.model_name, "fits")
+            self._count(model, "fits")
 
-    def _report(self, call: Call, findings: Findings) -> None:
-        model, text = call.model_name, statuses.truncate(describe(list(findings)))
+    def _report(self, model: str, version: int, notes: Notes, findings: Findings) -> None:
+        text = statuses.truncate(describe(list(findings)))
         for finding in findings:
             self._metrics.schema_findings.add(model, finding.feature, finding.reason, value=float(finding.rows))
-        call.notes.append((NOTE, text))
+        notes.append((NOTE, text))
         refused = findings.refused if self._rejects else []
         self._count(model, "refused" if refused else "annotated")
         if self._may_warn(model):
             with self._lock:
                 unsaid = self._unsaid.pop(model, 0)
             more = f" (and {unsaid} requests since the last such line)" if unsaid else ""
-            _log.warning("schema guard: model %s version %d: %s%s", model, call.version, text, more)
+            _log.warning("schema guard: model %s version %d: %s%s", model, version, text, more)
         if refused:
             raise statuses.invalid(f"The request does not fit the schema of the model: {describe(refused)}")
 

@@ -165,6 +165,11 @@ class NumberTexts:
         return self.numbers.faults(numbers)
 
 
+def kind_of(dtype: Any) -> str | None:
+    """Returns the list of a tf.Example that values of a numpy dtype go into; None if there is none."""
+    return {"f": FLOAT, "i": INT, "u": INT, "b": INT, "O": BYTES}.get(dtype.kind)
+
+
 @dataclass(frozen=True)
 class FeatureRule:
     """What a schema asks of one feature.
@@ -222,7 +227,7 @@ class FeatureRule:
 
         What dtype an input has is up to the model, not to the request. A float can be what the schema calls an integer.
         """
-        kind = {"f": FLOAT, "i": INT, "u": INT, "b": INT, "O": BYTES}.get(dtype.kind)
+        kind = kind_of(dtype)
         if kind == self.kind or (kind == INT and self.kind == FLOAT):
             return self
         if kind == FLOAT and self.kind == INT:
