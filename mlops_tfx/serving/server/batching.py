@@ -1,8 +1,8 @@
 """Runs requests that come at the same time as one batch.
 
-There are no threads for batches. The first request of a batch leads it: it waits until the batch is full or its time is
-up and fewer than ``num_batch_threads`` batches are running, runs the model for all, and wakes the others. A batch that
-nobody else joined thus costs one lock and no change of threads.
+A request joins a batch and leaves its thread, see waiting.py. A thread of the batcher takes the batch once it is full
+or its time is up, runs the model for all, and goes on with the requests one by one until they are answered. Meanwhile
+another thread may run the next batch: there is one more than run batches at a time.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Hashable, Sequence
+from collections.abc import Awaitable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,8 +21,8 @@ import numpy as np
 from mlops_tfx.serving.server import statuses, text_configs
 from mlops_tfx.serving.server.calls import NO_DEADLINE, Call, Execute, check_deadline
 from mlops_tfx.serving.server.metrics import Metrics
+from mlops_tfx.serving.server.waiting import Waiting, run
 
-_LONGEST_WAIT = 3600.0
 _PARAMETERS = "batching_params.pbtxt"
 
 
@@ -70,62 +70,62 @@ class BatchingParameters:
         return cls(**given)
 
 
-def _taken_lock() -> Any:
-    # Half the price of an Event; it is opened once, by releasing it.
-    lock = threading.Lock()
-    lock.acquire()
-    return lock
-
-
-@dataclass(eq=False)
-class _Task:
+class _Task(Waiting):
     """A request in a batch: its call, and what comes back."""
 
-    call: Call
-    rows: int
-    done: Any = field(default_factory=_taken_lock)
-    outputs: Sequence[Any] = ()
-    error: Exception | None = None
+    def __init__(self, call: Call, rows: int) -> None:
+        super().__init__()
+        self.call = call
+        self.rows = rows
+        self.outputs: Sequence[Any] = ()
+        self.error: Exception | None = None
 
 
 @dataclass(eq=False)
 class _Batch:
-    """Tasks that run together; the first is the leader's."""
+    """Tasks that run together, by ``proceed``, from the time ``due`` on."""
 
-    tasks: list[_Task]
+    key: Hashable
+    proceed: Execute
     due: float
+    tasks: list[_Task] = field(default_factory=list)
     rows: int = 0
 
 
 class Batcher:
-    """An interceptor that joins calls of the same plan and shapes."""
+    """An interceptor that joins calls of the same plan and shapes. Its threads start with the first call."""
 
     def __init__(self, parameters: BatchingParameters, metrics: Metrics) -> None:
         self._parameters = parameters
         self._metrics = metrics
         self._changed = threading.Condition()
-        self._waiting: dict[Hashable, list[_Batch]] = {}
+        # In the order in which they began; of each key the last one may be joined.
+        self._waiting: list[_Batch] = []
         self._running = 0
+        self._threads: list[threading.Thread] = []
+        self._stopped = False
 
-    def __call__(self, call: Call, proceed: Execute) -> Sequence[Any]:
+    async def __call__(self, call: Call, proceed: Execute) -> Sequence[Any]:
+        """Returns the outputs of a call. Raises StatusError."""
         rows = _rows(call)
         limit = self._parameters.largest_run
         if rows > limit:
-            return self._in_pieces(call, proceed, rows, limit)
+            return await self._in_pieces(call, proceed, rows, limit)
         self._metrics.input_batch_size.add(value=rows)
         task = _Task(call, rows)
-        key = (call.plan, call.given)
-        batch = self._join(key, task)
-        if batch.tasks[0] is task:
-            self._lead(key, batch, proceed)
-        elif not task.done.acquire(timeout=min(max(call.deadline - time.monotonic(), 0), _LONGEST_WAIT)):
-            check_deadline(call.deadline)
-            task.done.acquire()
+        self._join(task, proceed)
+        await task
         if task.error is not None:
             raise task.error
         return task.outputs
 
-    def _in_pieces(self, call: Call, proceed: Execute, rows: int, limit: int) -> Sequence[Any]:
+    def stop(self) -> None:
+        """Ends the threads once all batches have run; does not wait for it."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    async def _in_pieces(self, call: Call, proceed: Execute, rows: int, limit: int) -> Sequence[Any]:
         if not self._parameters.enable_large_batch_splitting:
             raise statuses.invalid(f"Task size {rows} is larger than maximum input batch size {limit}")
         parts = []
@@ -134,54 +134,77 @@ class Batcher:
                 value[start : start + limit] if name in call.given else value
                 for name, value in zip(call.plan.inputs, call.values, strict=True)
             ]
-            parts.append(self(replace(call, values=values), proceed))
+            parts.append(await self(replace(call, values=values), proceed))
         return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
-    def _join(self, key: Hashable, task: _Task) -> _Batch:
+    def _join(self, task: _Task, proceed: Execute) -> None:
+        key = (task.call.plan, task.call.given)
         now = time.monotonic()
         with self._changed:
-            batches = self._waiting.setdefault(key, [])
-            if batches and batches[-1].rows + task.rows <= self._parameters.largest_run:
-                batches[-1].tasks.append(task)
-            elif len(batches) >= self._parameters.max_enqueued_batches:
+            if self._stopped:
+                raise statuses.StatusError(grpc.StatusCode.UNAVAILABLE, "the server is going down")
+            waiting = [batch for batch in self._waiting if batch.key == key]
+            if waiting and waiting[-1].rows + task.rows <= self._parameters.largest_run:
+                batch = waiting[-1]
+            elif len(waiting) >= self._parameters.max_enqueued_batches:
                 raise statuses.StatusError(
                     grpc.StatusCode.UNAVAILABLE,
                     "The batch scheduling queue to which this task was submitted is full",
                 )
             else:
-                batches.append(_Batch([task], now + self._parameters.batch_timeout_micros / 1e6))
-            batch = batches[-1]
+                batch = _Batch(key, proceed, now + self._parameters.batch_timeout_micros / 1e6)
+                self._waiting.append(batch)
+                self._changed.notify()
+            batch.tasks.append(task)
             batch.rows += task.rows
             if batch.rows >= self._parameters.largest_run:
                 batch.due = now
-                self._changed.notify_all()
-            return batch
+                self._changed.notify()
+            if not self._threads:
+                self._start()
 
-    def _lead(self, key: Hashable, batch: _Batch, proceed: Execute) -> None:
+    def _start(self) -> None:
+        for _ in range(self._parameters.num_batch_threads + 1):
+            thread = threading.Thread(target=self._work, name=self._parameters.thread_pool_name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def _work(self) -> None:
+        while (batch := self._take()) is not None:
+            try:
+                self._run(batch)
+            finally:
+                with self._changed:
+                    self._running -= 1
+                    self._changed.notify()
+            for task in batch.tasks:
+                task.end()
+            # What it answered is not kept until the next one comes.
+            del batch, task
+
+    def _take(self) -> _Batch | None:
+        """Waits for a batch that may run, and counts it as running; None at the end."""
         with self._changed:
-            while self._running >= self._parameters.num_batch_threads or batch.due > time.monotonic():
-                remaining = batch.due - time.monotonic()
-                self._changed.wait(remaining if remaining > 0 else None)
-            self._running += 1
-            batches = self._waiting[key]
-            batches.remove(batch)
-            if not batches:
-                # A version that is gone leaves nothing behind.
-                del self._waiting[key]
-        try:
-            self._run(batch, proceed)
-        finally:
-            with self._changed:
-                self._running -= 1
-                self._changed.notify_all()
-            for task in batch.tasks[1:]:
-                task.done.release()
+            while self._waiting or not self._stopped:
+                first = min(self._waiting, key=lambda batch: batch.due, default=None)
+                if first is None or self._running >= self._parameters.num_batch_threads:
+                    self._changed.wait()
+                elif (remaining := first.due - time.monotonic()) > 0 and not self._stopped:
+                    self._changed.wait(remaining)
+                else:
+                    self._waiting.remove(first)
+                    self._running += 1
+                    if self._waiting:
+                        # Somebody else is to see to them.
+                        self._changed.notify()
+                    return first
+            return None
 
-    def _run(self, batch: _Batch, proceed: Execute) -> None:
+    def _run(self, batch: _Batch) -> None:
         try:
             tasks = self._alive(batch.tasks)
             if tasks:
-                self._run_tasks(tasks, proceed)
+                run(self._run_tasks(tasks, batch.proceed))
         except Exception as error:
             for task in batch.tasks:
                 task.error = task.error or error
@@ -196,7 +219,7 @@ class Batcher:
                 task.error = error
         return alive
 
-    def _run_tasks(self, tasks: list[_Task], proceed: Execute) -> None:
+    async def _run_tasks(self, tasks: list[_Task], proceed: Execute) -> None:
         rows = sum(task.rows for task in tasks)
         size = next((allowed for allowed in self._parameters.allowed_batch_sizes if allowed >= rows), rows)
         self._count(tasks, rows, size)
@@ -207,7 +230,7 @@ class Batcher:
             else first.values[index]
             for index, name in enumerate(first.plan.inputs)
         ]
-        outputs = proceed(replace(first, values=values, deadline=NO_DEADLINE))
+        outputs = await proceed(replace(first, values=values, deadline=NO_DEADLINE))
         if len(tasks) == 1 and size == rows:
             tasks[0].outputs = outputs
             return
@@ -265,8 +288,15 @@ class PerModelBatching:
     def _forget(self, name: str, version: int, batcher: Batcher) -> None:
         if self._batchers.get((name, version)) is batcher:
             del self._batchers[name, version]
+        batcher.stop()
 
-    def __call__(self, call: Call, proceed: Execute) -> Sequence[Any]:
+    def stop(self) -> None:
+        """Ends all threads once their batches have run."""
+        for batcher in list(self._batchers.values()):
+            batcher.stop()
+
+    def __call__(self, call: Call, proceed: Execute) -> Awaitable[Sequence[Any]]:
+        """Returns the outputs of a call. Raises StatusError."""
         batcher = self._batchers.get((call.model_name, call.version))
         return proceed(call) if batcher is None else batcher(call, proceed)
 

@@ -4,12 +4,15 @@
 
 The faces (gRPC, REST) decode and encode; what lies between sees a :class:`Call`. A guard looks at ``call.inputs`` and
 raises or annotates; batching holds the call until there is a batch; a logger keeps the call and what came back.
+
+An interceptor that only looks at the call returns what ``proceed(call)`` returns; one that looks at the outputs is an
+``async def`` and awaits it. A call waits without a thread, see waiting.py.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -87,11 +90,11 @@ class Call:
         return dict(zip(self.plan.inputs, self.values, strict=True))
 
 
-Execute = Callable[[Call], Sequence[Any]]
-Interceptor = Callable[[Call, Execute], Sequence[Any]]
+Execute = Callable[[Call], Awaitable[Sequence[Any]]]
+Interceptor = Callable[[Call, Execute], Awaitable[Sequence[Any]]]
 
 
-def run_plan(call: Call) -> Sequence[Any]:
+async def run_plan(call: Call) -> Sequence[Any]:
     """The end of every chain: runs the model, unless the client has stopped waiting."""
     check_deadline(call.deadline)
     return call.plan.run(call.values)

@@ -32,9 +32,9 @@ class FirstRuns:
     def __init__(self) -> None:
         self._asked: dict[tuple[str, str], Mapping[str, Any]] = {}
 
-    def intercept(self, call: Call, proceed: Execute) -> Sequence[Any]:
+    async def intercept(self, call: Call, proceed: Execute) -> Sequence[Any]:
         """An interceptor: keeps the first request to a signature that was answered."""
-        outputs = proceed(call)
+        outputs = await proceed(call)
         key = (call.model_name, call.signature_name)
         if key not in self._asked and call.api != _JOINT:
             self._asked[key] = call.inputs if sum(map(_size, call.values)) <= _MOST_VALUES else {}

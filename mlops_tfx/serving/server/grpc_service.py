@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
@@ -21,6 +21,7 @@ from tensorflow_serving.apis import (
 
 from mlops_tfx.serving.server import status, statuses
 from mlops_tfx.serving.server.calls import NO_DEADLINE
+from mlops_tfx.serving.server.grpc_calls import UnaryMethod
 from mlops_tfx.serving.server.inference import Inference
 from mlops_tfx.serving.server.manager import ModelManager
 from mlops_tfx.serving.server.states import StateBoard
@@ -33,46 +34,37 @@ VERSION_TRAILER = "model-version"
 _MODEL_TRAILER = "model-name"
 
 Notes = list[tuple[str, str]]
-Answer = Callable[[Any, float, Notes], Any]
+Answer = Callable[[Any, float, Notes], Awaitable[Any]]
 # Told of every request: API, model, code, seconds.
 Observe = Callable[[str, str, grpc.StatusCode, float], None]
 ObserveRequest = Callable[[Any, grpc.StatusCode, float], None]
 
 
-def handlers(
-    inference: Inference,
-    manager: ModelManager,
-    board: StateBoard,
-    observe: Observe,
-    arrived: Callable[[], None] = lambda: None,
-) -> list[Any]:
-    """Returns the handlers of TF Serving's services. ``arrived`` is called when a request is there as a whole."""
-
-    def unary(answer: Answer, request_type: Any, observe: ObserveRequest | None = None) -> Any:
-        return _unary(answer, request_type, arrived, observe)
+def handlers(inference: Inference, manager: ModelManager, board: StateBoard, observe: Observe) -> list[Any]:
+    """Returns the handlers of TF Serving's services."""
 
     def counted(api: str, answer: Answer, request_type: Any) -> Any:
-        return unary(answer, request_type, lambda request, code, seconds: observe(api, _model(request), code, seconds))
+        return _unary(answer, request_type, lambda request, code, seconds: observe(api, _model(request), code, seconds))
+
+    async def get_model_metadata(request: Any, deadline: float, notes: Notes) -> Any:
+        return inference.get_model_metadata(request)
+
+    async def get_model_status(request: Any, deadline: float, notes: Notes) -> Any:
+        return status.get_model_status(board, request)
+
+    async def reload_config(request: Any, deadline: float, notes: Notes) -> Any:
+        return status.reload_config(manager, request, deadline - time.monotonic())
 
     prediction = {
         "Predict": counted("Predict", inference.predict, predict_pb2.PredictRequest),
         "Classify": counted("Classify", inference.classify, classification_pb2.ClassificationRequest),
         "Regress": counted("Regress", inference.regress, regression_pb2.RegressionRequest),
-        "MultiInference": unary(inference.multi_inference, inference_pb2.MultiInferenceRequest),
-        "GetModelMetadata": unary(
-            lambda request, deadline, notes: inference.get_model_metadata(request),
-            get_model_metadata_pb2.GetModelMetadataRequest,
-        ),
+        "MultiInference": _unary(inference.multi_inference, inference_pb2.MultiInferenceRequest),
+        "GetModelMetadata": _unary(get_model_metadata, get_model_metadata_pb2.GetModelMetadataRequest),
     }
     model = {
-        "GetModelStatus": unary(
-            lambda request, deadline, notes: status.get_model_status(board, request),
-            get_model_status_pb2.GetModelStatusRequest,
-        ),
-        "HandleReloadConfigRequest": unary(
-            lambda request, deadline, notes: status.reload_config(manager, request, deadline - time.monotonic()),
-            model_management_pb2.ReloadConfigRequest,
-        ),
+        "GetModelStatus": _unary(get_model_status, get_model_status_pb2.GetModelStatusRequest),
+        "HandleReloadConfigRequest": _unary(reload_config, model_management_pb2.ReloadConfigRequest),
     }
     return [
         grpc.method_handlers_generic_handler(PREDICTION_SERVICE, prediction),
@@ -85,16 +77,29 @@ def _model(request: Any) -> str:
     return name
 
 
-def _unary(answer: Answer, request_type: Any, arrived: Callable[[], None], observe: ObserveRequest | None) -> Any:
-    def handle(data: bytes, context: Any) -> Any:
-        arrived()
+def _unary(answer: Answer, request_type: Any, observe: ObserveRequest | None = None) -> Any:
+    # Bytes in and out: grpcio would read requests in the one thread that all of them come through, and answer those it
+    # cannot read with INTERNAL.
+    return grpc.unary_unary_rpc_method_handler(_Method(answer, request_type, observe))
+
+
+class _Method(UnaryMethod):
+    """Parses the request, answers it, and tells the failure."""
+
+    def __init__(self, answer: Answer, request_type: Any, observe: ObserveRequest | None) -> None:
+        self._answer = answer
+        self._request_type = request_type
+        self._observe = observe
+
+    async def respond(self, data: bytes, context: Any) -> bytes | None:
+        """Answers, or sets the status and returns None."""
         started = time.monotonic()
         remaining = context.time_remaining()
         notes: Notes = []
         request, response, failure = None, b"", None
         try:
-            request = _parse(data, request_type)
-            message = answer(request, NO_DEADLINE if remaining is None else started + remaining, notes)
+            request = _parse(data, self._request_type)
+            message = await self._answer(request, NO_DEADLINE if remaining is None else started + remaining, notes)
             _send_trailers(context, message, notes)
             response = _serialize(message)
         except statuses.StatusError as error:
@@ -102,16 +107,14 @@ def _unary(answer: Answer, request_type: Any, arrived: Callable[[], None], obser
         except Exception as error:
             _log.exception("a request failed in the server itself")
             failure = statuses.StatusError(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
-        if observe is not None and request is not None:
-            observe(request, failure.code if failure else grpc.StatusCode.OK, time.monotonic() - started)
-        if failure is not None:
-            _send_trailers(context, None, notes)
-            context.abort(failure.code, statuses.truncate(failure.message))
-        return response
-
-    # Bytes in and out: grpcio would read requests in the one thread that all of them come through, and answer those it
-    # cannot read with INTERNAL.
-    return grpc.unary_unary_rpc_method_handler(handle)
+        if self._observe is not None and request is not None:
+            self._observe(request, failure.code if failure else grpc.StatusCode.OK, time.monotonic() - started)
+        if failure is None:
+            return response
+        _send_trailers(context, None, notes)
+        context.set_code(failure.code)
+        context.set_details(statuses.truncate(failure.message))
+        return None
 
 
 def _parse(data: bytes, request_type: Any) -> Any:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mlops_tfx.serving.server.signatures import Signature
 
 DEFAULT_SIGNATURE = "serving_default"
+Notes = list[tuple[str, str]]
 _SIGNATURE_DEF = "signature_def"
 _KINDS: dict[str, Any] = {classify.METHOD: classify, regress.METHOD: regress}
 
@@ -72,15 +73,15 @@ class Inference:
         self._as_content = as_content
         self._check_methods = check_methods
 
-    def predict(self, request: Any, deadline: float = NO_DEADLINE, notes: list[tuple[str, str]] | None = None) -> Any:
+    async def predict(self, request: Any, deadline: float = NO_DEADLINE, notes: Notes | None = None) -> Any:
         """Answers a PredictRequest. ``notes`` gets what interceptors want to tell. Raises StatusError."""
         held = self._manager.acquire(target_of(request))
         try:
-            return self._predict(held, request, deadline, [] if notes is None else notes)
+            return await self._predict(held, request, deadline, [] if notes is None else notes)
         finally:
             held.release()
 
-    def _predict(self, held: LoadedVersion, request: Any, deadline: float, notes: list[tuple[str, str]]) -> Any:
+    async def _predict(self, held: LoadedVersion, request: Any, deadline: float, notes: Notes) -> Any:
         spec = request.model_spec
         name = spec.signature_name or DEFAULT_SIGNATURE
         signature = held.session.signatures.get(name)
@@ -96,23 +97,23 @@ class Inference:
         given = frozenset(request.inputs)
         call = Call("Predict", self._entrypoint, spec.name, held.version, name, plan, values, given, deadline,
                     request, notes, checks=held.session.checks)  # fmt: skip
-        return self._answer(call, predict_responder(call, signature, self._as_content))
+        return await self._answer(call, predict_responder(call, signature, self._as_content))
 
-    def _answer(self, call: Call, respond: Callable[[Sequence[Any]], Any]) -> Any:
+    async def _answer(self, call: Call, respond: Callable[[Sequence[Any]], Any]) -> Any:
         call.respond = respond
-        return respond(self._execute(call))
+        return respond(await self._execute(call))
 
-    def classify(self, request: Any, deadline: float = NO_DEADLINE, notes: list[tuple[str, str]] | None = None) -> Any:
+    async def classify(self, request: Any, deadline: float = NO_DEADLINE, notes: Notes | None = None) -> Any:
         """Answers a ClassificationRequest. Raises StatusError."""
         make = classification_pb2.ClassificationResponse
-        return self._one("Classify", classify, request, make, deadline, [] if notes is None else notes)
+        return await self._one("Classify", classify, request, make, deadline, [] if notes is None else notes)
 
-    def regress(self, request: Any, deadline: float = NO_DEADLINE, notes: list[tuple[str, str]] | None = None) -> Any:
+    async def regress(self, request: Any, deadline: float = NO_DEADLINE, notes: Notes | None = None) -> Any:
         """Answers a RegressionRequest. Raises StatusError."""
         make = regression_pb2.RegressionResponse
-        return self._one("Regress", regress, request, make, deadline, [] if notes is None else notes)
+        return await self._one("Regress", regress, request, make, deadline, [] if notes is None else notes)
 
-    def _one(self, api: str, kind: Any, request: Any, make: Any, deadline: float, notes: list[tuple[str, str]]) -> Any:
+    async def _one(self, api: str, kind: Any, request: Any, make: Any, deadline: float, notes: Notes) -> Any:
         held = self._manager.acquire(target_of(request))
         try:
             spec = request.model_spec
@@ -133,7 +134,7 @@ class Inference:
                 _fill_spec(response.model_spec, call.model_name, name, call.version)
                 return response
 
-            return self._answer(call, respond)
+            return await self._answer(call, respond)
         finally:
             held.release()
 
@@ -144,9 +145,7 @@ class Inference:
                 f"Expected {word} signature method_name to be {kind.METHOD}. Was: {definition.method_name}"
             )
 
-    def multi_inference(
-        self, request: Any, deadline: float = NO_DEADLINE, notes: list[tuple[str, str]] | None = None
-    ) -> Any:
+    async def multi_inference(self, request: Any, deadline: float = NO_DEADLINE, notes: Notes | None = None) -> Any:
         """Answers a MultiInferenceRequest: several signatures of one model on one input, in one run."""
         first = request.tasks[0].model_spec if request.tasks else inference_pb2.InferenceTask().model_spec
         held = self._manager.acquire(target_of_spec(first))
@@ -168,7 +167,7 @@ class Inference:
                     _fill_spec(response.results[-1].model_spec, call.model_name, name, call.version)
                 return response
 
-            return self._answer(call, respond)
+            return await self._answer(call, respond)
         finally:
             held.release()
 

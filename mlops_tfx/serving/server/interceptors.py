@@ -19,11 +19,11 @@ _RUNTIME = "TF1"
 def measuring(metrics: Metrics) -> Interceptor:
     """Returns an interceptor that counts and times inferences."""
 
-    def intercept(call: Call, proceed: Execute) -> Sequence[Any]:
+    async def intercept(call: Call, proceed: Execute) -> Sequence[Any]:
         started = time.monotonic()
         code = grpc.StatusCode.OK
         try:
-            return proceed(call)
+            return await proceed(call)
         except StatusError as error:
             code = error.code
             raise

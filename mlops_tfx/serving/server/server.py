@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from mlops_tfx.serving.server.states import VersionState
 
 _DRAIN_SECONDS = 30.0
-# Threads, and so requests, that may wait for their batch.
-_BATCHED_REQUESTS = 128
 
 
 class ModelUnavailableError(RuntimeError):
@@ -50,12 +48,13 @@ class ModelServer:
         from mlops_tfx.serving.server.batching import Batcher, PerModelBatching
         from mlops_tfx.serving.server.calls import chain
         from mlops_tfx.serving.server.first_runs import FirstRuns
+        from mlops_tfx.serving.server.grpc_calls import GrpcCalls
         from mlops_tfx.serving.server.interceptors import measuring
         from mlops_tfx.serving.server.manager import ModelManager
         from mlops_tfx.serving.server.metrics import Metrics
-        from mlops_tfx.serving.server.request_threads import RequestThreads
         from mlops_tfx.serving.server.states import StateBoard
         from mlops_tfx.serving.server.warmup import Warmup
+        from mlops_tfx.serving.server.workers import Workers
 
         self.options = options or ServerOptions(**settings)
         self._board = StateBoard()
@@ -72,7 +71,7 @@ class ModelServer:
             first_runs = FirstRuns()
             steps += [first_runs.prepare, Warmup(self._metrics, options.num_request_iterations_for_warmup)]
             keeping.append(first_runs.intercept)
-        batching: list[Interceptor] = []
+        batching: list[Batcher | PerModelBatching] = []
         if options.enable_batching and options.enable_per_model_batching_parameters:
             per_model = PerModelBatching(self._metrics)
             steps.append(per_model.prepare)
@@ -84,9 +83,11 @@ class ModelServer:
         checking: list[Interceptor] = [guard] if guard is not None else []
         inner: list[Interceptor] = [*checking, self._request_logger, *keeping, *batching]
         self._execute = chain([measuring(self._metrics), *interceptors, *inner])
-        self._threads = RequestThreads(_threads(self.options), self.options.grpc_message_timeout_in_ms / 1e3)
+        self._batching = batching
+        workers = Workers(options.grpc_max_threads, "serve")
+        self._calls = GrpcCalls(workers, options.grpc_message_timeout_in_ms / 1e3)
         self._server = grpc.server(
-            self._threads,
+            self._calls,
             maximum_concurrent_rpcs=self.options.max_pending_requests,
             options=[
                 # A port that another server has is an error, not something to share with it.
@@ -117,7 +118,6 @@ class ModelServer:
             self._manager,
             self._board,
             lambda api, model, code, seconds: metrics.observe(api, "GRPC", model, code.name, seconds),
-            self._threads.arrived,
         )
         services = [grpc_service.PREDICTION_SERVICE, grpc_service.MODEL_SERVICE]
         self._health = health.Health(self._manager, self._board)
@@ -141,7 +141,7 @@ class ModelServer:
             handler,
             options.host,
             max(options.rest_api_port, 0),
-            threads=max(options.rest_api_num_threads, _BATCHED_REQUESTS if options.enable_batching else 0),
+            threads=options.rest_api_num_threads,
             max_pending=options.max_pending_requests,
             tls=http_context(options.rest_api_ssl_config_file) if options.rest_api_ssl_config_file else None,
             timeout=options.rest_api_timeout_in_ms / 1e3,
@@ -255,6 +255,9 @@ class ModelServer:
         if self._http is not None and self._http.port:
             self._http.stop(drain_seconds)
         stopped.wait()
+        for batcher in self._batching:
+            batcher.stop()
+        self._calls.shutdown()
         self._request_logger.stop()
         self._manager.stop()
 
@@ -295,11 +298,6 @@ def _schema_guard(options: ServerOptions, metrics: Metrics) -> SchemaGuard | Non
     return SchemaGuard(
         options.schema_guard, metrics, environment=options.schema_guard_environment, file=options.schema_guard_file
     )
-
-
-def _threads(options: ServerOptions) -> int:
-    # A request that waits for its batch holds a thread.
-    return max(options.grpc_max_threads, _BATCHED_REQUESTS if options.enable_batching else 0)
 
 
 def _batching_parameters(options: ServerOptions) -> BatchingParameters:

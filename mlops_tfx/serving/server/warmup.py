@@ -18,6 +18,7 @@ from mlops_tfx.serving.server.inference import Inference
 from mlops_tfx.serving.server.metrics import Metrics
 from mlops_tfx.serving.server.saved_model import SavedModelSession
 from mlops_tfx.serving.server.served_model import LoadedVersion
+from mlops_tfx.serving.server.waiting import run
 
 FILE = os.path.join("assets.extra", "tf_serving_warmup_requests")
 _MAX_RECORDS = 1000
@@ -85,7 +86,7 @@ class Warmup:
             number = log.DESCRIPTOR.fields_by_name[kind].number if kind else 0
             raise statuses.StatusError(grpc.StatusCode.UNIMPLEMENTED, f"Unsupported log_type for warmup: {number}")
         for _ in range(self._iterations):
-            answers[kind](getattr(log, kind).request)
+            run(answers[kind](getattr(log, kind).request))
 
 
 def _records(file: str) -> Any:

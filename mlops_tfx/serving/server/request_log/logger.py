@@ -85,9 +85,9 @@ class RequestLogger:
             self._queue.put(None)
             self._thread.join()
 
-    def __call__(self, call: Call, proceed: Execute) -> Sequence[Any]:
+    async def __call__(self, call: Call, proceed: Execute) -> Sequence[Any]:
         """Runs a call, and may take it as a sample."""
-        outputs = proceed(call)
+        outputs = await proceed(call)
         config = self._config_of(call.model_name)
         if config is not None and self._random.random() < config.sampling_config.sampling_rate:
             self._take(call, outputs, config)

@@ -95,20 +95,20 @@ class RestHandler:
         self._metrics_path = metrics_path
         self._inference = Inference(manager, execute, entrypoint="REST")
 
-    def answer(self, method: str, path: str, body: bytes, deadline: float) -> Answer:
+    async def answer(self, method: str, path: str, body: bytes, deadline: float) -> Answer:
         """Answers a request; never raises."""
         try:
-            return self._route(method, path, body, deadline)
+            return await self._route(method, path, body, deadline)
         except statuses.StatusError as error:
             return failure(error)
         except Exception as error:
             _log.exception("a request failed in the server itself")
             return failure(statuses.StatusError(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}"))
 
-    def _route(self, method: str, path: str, body: bytes, deadline: float) -> Answer:
+    async def _route(self, method: str, path: str, body: bytes, deadline: float) -> Answer:
         infer = _INFER.fullmatch(path) if method == "POST" else None
         if infer is not None:
-            return self._infer(infer.group("method").lower(), _target(infer), body, deadline)
+            return await self._infer(infer.group("method").lower(), _target(infer), body, deadline)
         if method == "GET" and path in ("/healthz", "/readyz"):
             return self._health(path)
         if self._metrics_path and path.startswith("/monitoring/"):
@@ -175,20 +175,20 @@ class RestHandler:
         }
         return Answer(200, json.dumps(value, indent=1).encode())
 
-    def _infer(self, method: str, target: Target, body: bytes, deadline: float) -> Answer:
+    async def _infer(self, method: str, target: Target, body: bytes, deadline: float) -> Answer:
         started = time.monotonic()
         code, notes = "OK", list[tuple[str, str]]()
         try:
             if method == "predict":
-                return self._predict(target, body, deadline, notes)
-            return self._examples(method, target, body, deadline, notes)
+                return await self._predict(target, body, deadline, notes)
+            return await self._examples(method, target, body, deadline, notes)
         except statuses.StatusError as error:
             code = error.code.name
             return failure(error, notes)
         finally:
             self._metrics.observe(method, "REST", target.name, code, time.monotonic() - started)
 
-    def _predict(self, target: Target, body: bytes, deadline: float, notes: list[tuple[str, str]]) -> Answer:
+    async def _predict(self, target: Target, body: bytes, deadline: float, notes: list[tuple[str, str]]) -> Answer:
         document = predict_body.document(body)
         held = self._manager.acquire(target)
         try:
@@ -201,13 +201,13 @@ class RestHandler:
             call = Call("Predict", "REST", target.name, held.version, name, plan, signature.order(arrays),
                         frozenset(arrays), deadline, notes=notes, checks=held.session.checks)  # fmt: skip
             call.respond = predict_responder(call, signature)
-            outputs = self._execute(call)
+            outputs = await self._execute(call)
             write = json_tensors.by_row if rows else json_tensors.by_column
             return Answer(200, write(plan.outputs, outputs), JSON, (*_notes(target, held.version), *notes))
         finally:
             held.release()
 
-    def _examples(
+    async def _examples(
         self, method: str, target: Target, body: bytes, deadline: float, notes: list[tuple[str, str]]
     ) -> Answer:
         document = predict_body.document(body)
@@ -221,10 +221,10 @@ class RestHandler:
             request.model_spec.version.value = target.version
         example_body.fill_request(document, request, method)
         if classify:
-            response = self._inference.classify(request, deadline, notes)
+            response = await self._inference.classify(request, deadline, notes)
             written = example_body.classify_answer(response)
         else:
-            response = self._inference.regress(request, deadline, notes)
+            response = await self._inference.regress(request, deadline, notes)
             written = example_body.regress_answer(response)
         return Answer(200, written, JSON, (*_notes(target, response.model_spec.version.value), *notes))
 

@@ -9,7 +9,6 @@ import socket
 import ssl
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
@@ -19,6 +18,8 @@ from aiohttp.http_exceptions import HttpProcessingError
 from mlops_tfx.serving.server import statuses
 from mlops_tfx.serving.server.rest.bodies import BodyReader, TooLargeError
 from mlops_tfx.serving.server.rest.handler import Answer, RestHandler, failure
+from mlops_tfx.serving.server.waiting import start
+from mlops_tfx.serving.server.workers import Workers
 
 _log = logging.getLogger(__name__)
 
@@ -70,7 +71,9 @@ class HttpServer:
         self._pending = 0
         self._cors = _CORS if cors else {}
         self._tls = tls
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="rest")
+        self._workers = Workers(threads, "rest")
+        self._lock = threading.Lock()
+        self._answered: list[tuple[asyncio.Future[Answer], Answer]] = []
         self._loop = asyncio.new_event_loop()
         self._server: Any = None
         self._site: Any = None
@@ -115,22 +118,47 @@ class HttpServer:
         if self._pending >= self._max_pending:
             full = statuses.StatusError(grpc.StatusCode.UNAVAILABLE, "too many requests are waiting")
             return self._respond(failure(full), False)
-        self._pending += 1
-        deadline = time.monotonic() + self._timeout
-        run = self._loop.run_in_executor(
-            self._pool, self._handler.answer, request.method, request.rel_url.raw_path, body, deadline
-        )
-        # Counted until the thread is done, also if nobody waits for it any more.
-        run.add_done_callback(self._finished)
-        try:
-            answer = await asyncio.wait_for(asyncio.shield(run), self._timeout)
-        except asyncio.TimeoutError:
-            text = f"Timed out after {self._timeout:g} s"
-            answer = failure(statuses.StatusError(grpc.StatusCode.DEADLINE_EXCEEDED, text))
+        answer = await self._run(request.method, request.rel_url.raw_path, body)
         return self._respond(answer, "gzip" in request.headers.get("Accept-Encoding", ""))
 
-    def _finished(self, run: Any) -> None:
-        self._pending -= 1
+    async def _run(self, method: str, path: str, body: bytes) -> Answer:
+        """Has a worker answer, for as long as the client is to wait."""
+        answered: asyncio.Future[Answer] = self._loop.create_future()
+        self._pending += 1
+        job = self._answer(method, path, body, time.monotonic() + self._timeout, answered)
+        self._workers.run(lambda: start(job))
+        late = self._loop.call_later(self._timeout, self._give_up, answered)
+        try:
+            return await answered
+        finally:
+            late.cancel()
+
+    async def _answer(
+        self, method: str, path: str, body: bytes, deadline: float, answered: asyncio.Future[Answer]
+    ) -> None:
+        """Answers a request, in a worker's thread."""
+        answer = await self._handler.answer(method, path, body, deadline)
+        with self._lock:
+            self._answered.append((answered, answer))
+            # The loop is woken once for all answers that come until it looks.
+            wake = len(self._answered) == 1
+        if wake:
+            self._loop.call_soon_threadsafe(self._send)
+
+    def _send(self) -> None:
+        """Hands out the answers that have come."""
+        with self._lock:
+            come, self._answered = self._answered, []
+        for answered, answer in come:
+            # Counted until here, also if nobody waits for it any more.
+            self._pending -= 1
+            if not answered.done():
+                answered.set_result(answer)
+
+    def _give_up(self, answered: asyncio.Future[Answer]) -> None:
+        text = f"Timed out after {self._timeout:g} s"
+        if not answered.done():
+            answered.set_result(failure(statuses.StatusError(grpc.StatusCode.DEADLINE_EXCEEDED, text)))
 
     def _preflight(self, request: web.BaseRequest) -> web.Response:
         if not request.headers.get("Origin", "").startswith(("http://", "https://")):
@@ -160,7 +188,7 @@ class HttpServer:
     def _end(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        self._pool.shutdown()
+        self._workers.stop()
         self._loop.close()
 
 

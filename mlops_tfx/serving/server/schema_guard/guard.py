@@ -107,7 +107,7 @@ class SchemaGuard:
             return None
         return file, RequestChecks(compile_schema(parse(_content(file), file), self._environment))
 
-    def __call__(self, call: Call, proceed: Execute) -> Sequence[Any]:
+    def __call__(self, call: Call, proceed: Execute) -> Awaitable[Sequence[Any]]:
         """Checks a call and lets it go on, or raises StatusError INVALID_ARGUMENT."""
         checks = call.checks
         if checks is not None:

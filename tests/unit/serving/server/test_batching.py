@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 from mlops_tfx.serving.server.batching import Batcher, BatchingParameters
-from mlops_tfx.serving.server.calls import NO_DEADLINE, Call, Execute, Plan
+from mlops_tfx.serving.server.calls import NO_DEADLINE, Call, Execute, Plan, run_plan
 from mlops_tfx.serving.server.metrics import Metrics
 from mlops_tfx.serving.server.statuses import StatusError
+from mlops_tfx.serving.server.waiting import run, start
 
 TIMEOUT = 60
 
@@ -41,28 +42,26 @@ class Model:
         return Call("Predict", "GRPC", "m", 1, "s", self.plan, [np.asarray(x)], frozenset(["x"]), deadline)
 
 
-def run(call: Call) -> Sequence[Any]:
-    return call.plan.run(call.values)
+def gathered(batcher: Batcher, model: Model, calls: list[Call], proceed: Execute = run_plan) -> list[Any]:
+    """Sends a first call, and the others while it runs, all from this thread; returns what each of them got."""
+    futures: list[Future[Any]] = [Future() for _ in calls]
 
+    async def ask(call: Call, future: Future[Any]) -> None:
+        try:
+            future.set_result(await batcher(call, proceed))
+        except StatusError as error:
+            future.set_exception(error)
 
-def gathered(batcher: Batcher, model: Model, calls: list[Call], proceed: Execute = run) -> list[Any]:
-    """Sends a first call, and the others one after the other while it runs; returns what all of them got."""
-    with ThreadPoolExecutor(len(calls)) as pool:
-        futures = [pool.submit(batcher, calls[0], proceed)]
-        assert model.entered.acquire(timeout=TIMEOUT)
-        for count, call in enumerate(calls[1:], 1):
-            futures.append(pool.submit(batcher, call, proceed))
-            wait_for(lambda count=count: sum(len(b.tasks) for w in batcher._waiting.values() for b in w) >= count
-                     or futures[-1].done())  # fmt: skip
-        model.may_go.set()
-        return [future.exception(TIMEOUT) or future.result() for future in futures]
-
-
-def wait_for(condition: Any) -> None:
-    end, pause = time.monotonic() + TIMEOUT, threading.Event()
-    while not condition():
-        assert time.monotonic() < end
-        pause.wait(0.001)
+    for call, future in zip(calls, futures, strict=True):
+        start(ask(call, future))
+        if future is futures[0]:
+            assert model.entered.acquire(timeout=TIMEOUT)
+    model.may_go.set()
+    outcomes = [future.exception(TIMEOUT) or future.result() for future in futures]
+    batcher.stop()
+    for thread in batcher._threads:
+        thread.join(TIMEOUT)
+    return outcomes
 
 
 def one_thread(**settings: Any) -> BatchingParameters:
@@ -76,7 +75,7 @@ def test_what_comes_during_a_run_is_the_next_batch() -> None:
     assert [answer[0].tolist() for answer in answers] == [[0.0], [2.0, 4.0], [6.0]]
     assert model.runs == [[[0.0]], [[1.0, 2.0, 3.0]]]
     assert metrics.batch_runs.value() == 2
-    assert batcher._waiting == {}
+    assert batcher._waiting == []
 
 
 def test_batches_have_a_largest_size_and_an_allowed_one() -> None:
@@ -119,10 +118,10 @@ def test_large_requests_are_split_or_refused() -> None:
     model.may_go.set()
     split = one_thread(max_batch_size=100, enable_large_batch_splitting=True, max_execution_batch_size=2)
     values = np.arange(5.0)
-    assert Batcher(split, Metrics())(model.call(values), run)[0].tolist() == (2 * values).tolist()
+    assert run(Batcher(split, Metrics())(model.call(values), run_plan))[0].tolist() == (2 * values).tolist()
     assert model.runs == [[[0.0, 1.0]], [[2.0, 3.0]], [[4.0]]]
     with pytest.raises(StatusError, match="INVALID_ARGUMENT: Task size 5 is larger than maximum input batch size 4"):
-        Batcher(one_thread(max_batch_size=4), Metrics())(model.call(values), run)
+        run(Batcher(one_thread(max_batch_size=4), Metrics())(model.call(values), run_plan))
 
 
 def test_who_waits_too_long_is_not_run() -> None:
@@ -134,10 +133,39 @@ def test_who_waits_too_long_is_not_run() -> None:
     assert model.runs == [[[0.0]], [[2.0]]]
 
 
+def test_several_batches_run_at_a_time_and_each_when_its_time_is_up() -> None:
+    """Of two models; the second one's batch must not wait until the run of the first has ended."""
+    slow, quick = Model(), Model()
+    quick.may_go.set()
+    batcher = Batcher(BatchingParameters(num_batch_threads=2, batch_timeout_micros=20_000), Metrics())
+    answers: list[Any] = []
+
+    async def ask(model: Model, value: float) -> None:
+        answers.append((await batcher(model.call([value]), run_plan))[0].tolist())
+
+    start(ask(slow, 1.0))
+    start(ask(quick, 2.0))
+    assert quick.entered.acquire(timeout=TIMEOUT)
+    assert slow.entered.acquire(timeout=TIMEOUT)
+    wait_until(lambda: answers == [[4.0]])
+    slow.may_go.set()
+    wait_until(lambda: answers == [[4.0], [2.0]])
+    batcher.stop()
+    with pytest.raises(StatusError, match="UNAVAILABLE: the server is going down"):
+        run(batcher(quick.call([0.0]), run_plan))
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    end, pause = time.monotonic() + TIMEOUT, threading.Event()
+    while not condition():
+        assert time.monotonic() < end
+        pause.wait(0.001)
+
+
 def test_a_failing_run_fails_all_of_its_batch_only() -> None:
     model = Model()
 
-    def fail_late(call: Call) -> Sequence[Any]:
+    async def fail_late(call: Call) -> Sequence[Any]:
         outputs = call.plan.run(call.values)
         if call.values[0][0] > 0:
             raise StatusError(grpc.StatusCode.INTERNAL, "broken")
@@ -153,11 +181,11 @@ def test_inputs_that_cannot_be_joined() -> None:
     model = Model()
     batcher = Batcher(one_thread(), Metrics())
     with pytest.raises(StatusError, match="input tensors must have at least one dimension"):
-        batcher(model.call(1.0), run)
+        run(batcher(model.call(1.0), run_plan))
     plan = Plan(("a", "b"), ("y",), model.run)
     call = replace(model.call([1.0]), plan=plan, values=[np.ones(2), np.ones(3)], given=frozenset("ab"))
     with pytest.raises(StatusError, match="Batching Run\\(\\) input tensors must have equal 0th-dimension size"):
-        batcher(call, run)
+        run(batcher(call, run_plan))
 
 
 def test_parameters_from_a_file(tmp_path: Path) -> None:

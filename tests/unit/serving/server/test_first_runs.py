@@ -14,6 +14,7 @@ from mlops_tfx.serving.server import statuses
 from mlops_tfx.serving.server.calls import Call, Plan
 from mlops_tfx.serving.server.first_runs import FirstRuns
 from mlops_tfx.serving.server.signatures import Signature
+from mlops_tfx.serving.server.waiting import run
 
 
 class Session:
@@ -38,6 +39,10 @@ def call(*values: Any, api: str = "Predict") -> Call:
     return Call(api, "GRPC", "m", 1, "s", plan, values, frozenset(("a", "t")))
 
 
+async def answer(_: Call) -> Any:
+    return ["answer"]
+
+
 def text(*items: bytes) -> Any:
     return np.array(items, object)
 
@@ -47,7 +52,7 @@ def test_rows_of_nothing_and_then_what_was_asked() -> None:
     runs.prepare("m", "/m/1", 1, session)  # type: ignore[arg-type]
     assert session.runs == [[[0.0], [b""]]]
     first, second = call(np.float32([1, 2]), text(b"a", b"b")), call(np.float32([3]), text(b"c"))
-    assert [runs.intercept(request, lambda _: ["answer"]) for request in (first, second)] == [["answer"]] * 2
+    assert [run(runs.intercept(request, answer)) for request in (first, second)] == [["answer"]] * 2
     runs.prepare("m", "/m/2", 2, session)  # type: ignore[arg-type]
     # The first; and the next version gets what this one is asked.
     assert session.runs[1] == [[1.0, 2.0], [b"a", b"b"]]
@@ -63,7 +68,7 @@ def test_rows_of_nothing_and_then_what_was_asked() -> None:
 )  # fmt: skip
 def test_requests_that_are_not_kept(request_: Call) -> None:
     runs, session = FirstRuns(), Session()
-    runs.intercept(request_, lambda _: [])
+    run(runs.intercept(request_, answer))
     runs.prepare("m", "/m/1", 1, session)  # type: ignore[arg-type]
     assert session.runs == [[[0.0], [b""]]]
 
@@ -71,10 +76,10 @@ def test_requests_that_are_not_kept(request_: Call) -> None:
 def test_requests_that_fail_are_not_kept() -> None:
     runs, session = FirstRuns(), Session()
 
-    def fail(_: Call) -> Any:
+    async def fail(_: Call) -> Any:
         raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
-        runs.intercept(call(np.float32([7]), text(b"a")), fail)
+        run(runs.intercept(call(np.float32([7]), text(b"a")), fail))
     runs.prepare("m", "/m/1", 1, session)  # type: ignore[arg-type]
     assert session.runs == [[[0.0], [b""]]]

@@ -19,6 +19,7 @@ from mlops_tfx.serving.server.request_log import records as logged
 from mlops_tfx.serving.server.request_log.files import SpanFiles, frame
 from mlops_tfx.serving.server.request_log.logger import RequestLogger
 from mlops_tfx.serving.server.request_log.settings import LogSettings, read
+from mlops_tfx.serving.server.waiting import run
 
 HOUR = 3600
 
@@ -167,6 +168,10 @@ def make_call(value: Any) -> Call:
     return Call("Predict", "REST", "../m", 1, "serving_default", plan, [value], frozenset(["x"]))
 
 
+async def values_of(call: Call) -> Any:
+    return call.values
+
+
 def make_logger(folder: Path, rate: float = 1.0, **arguments: Any) -> tuple[RequestLogger, Metrics]:
     config = logging_config_pb2.LoggingConfig()
     config.log_collector_config.filename_prefix = str(folder)
@@ -197,7 +202,7 @@ def test_sampling_is_seeded_and_has_its_rate(tmp_path: Path) -> None:
 
     logger, metrics = make_logger(tmp_path, 0.25, seed=7, max_pending=1000)
     for _ in range(400):
-        logger(make_call(tf.zeros([1]).numpy()), lambda call: call.values)
+        run(logger(make_call(tf.zeros([1]).numpy()), values_of))
     logger.start()
     logger.stop()
     chance = random.Random(7)
@@ -209,8 +214,8 @@ def test_a_full_queue_drops_and_counts(tmp_path: Path) -> None:
     by_count, first = make_logger(tmp_path / "a", max_pending=3)
     by_bytes, second = make_logger(tmp_path / "b", max_pending_bytes=20)
     for _ in range(5):
-        by_count(make_call(tf.zeros([1]).numpy()), lambda call: call.values)
-        by_bytes(make_call(tf.zeros([1]).numpy()), lambda call: call.values)
+        run(by_count(make_call(tf.zeros([1]).numpy()), values_of))
+        run(by_bytes(make_call(tf.zeros([1]).numpy()), values_of))
     assert (outcome(first, "dropped"), outcome(second, "dropped")) == (2, 3)
     for logger in (by_count, by_bytes):
         logger.start()
@@ -225,7 +230,7 @@ def test_a_folder_that_cannot_be_written_is_counted_and_said_once(
     logger, metrics = make_logger(tmp_path / "file")
     logger.start()
     for _ in range(3):
-        assert logger(make_call(tf.zeros([1]).numpy()), lambda call: ["answer"]) == ["answer"]
+        assert run(logger(make_call(tf.zeros([1]).numpy()), values_of)) == [tf.zeros([1]).numpy()]
     logger.stop()
     assert outcome(metrics, "failed") == 3
     assert caplog.text.count("cannot write a request to model ../m") == 1
