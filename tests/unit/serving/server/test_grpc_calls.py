@@ -1,4 +1,4 @@
-"""The executor of the gRPC port, with real servers and clients: who holds a thread, who has to wait, who is cancelled."""
+"""The executor of the gRPC port, with real servers and clients: who holds a thread, who waits, who is cancelled."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Served:
         self.calls = GrpcCalls(Workers(1, "test"), patience, most_held)
         methods = {
             "Echo": grpc.unary_unary_rpc_method_handler(self.echo),
-            "Plain": grpc.unary_unary_rpc_method_handler(lambda request, context: request + 1, int, lambda n: b"%d" % n),
+            "Plain": grpc.unary_unary_rpc_method_handler(lambda number, _: number + 1, int, lambda n: b"%d" % n),
         }
         self.server = grpc.server(self.calls)
         self.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Test", methods),))
