@@ -1,4 +1,4 @@
-"""The result of an evaluation for people: read and named without TFMA."""
+"""The result of an evaluation for people."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ METRICS_JSON = "metrics.json"
 
 
 def read_metrics(uri: str) -> list[dict[str, Any]]:
-    """Reads the scalar metrics of a ModelEvaluation artifact, without TFMA.
+    """Reads the scalar metrics of a ModelEvaluation artifact; of one that TFX wrote with TFMA, otherwise without.
 
     Returns rows such as ``{"slice": "carrier=AA", "metric": "auc", "value": 0.79}``, all rows together
     ("Overall") first. Metrics of several models or outputs, per class, top k or differences carry
@@ -25,7 +25,11 @@ def read_metrics(uri: str) -> list[dict[str, Any]]:
     """
     path = os.path.join(uri, METRICS_JSON)
     if not filesystem.exists(path):
-        raise ArtifactError(f"expected the output of Evaluator in {uri!r}, found no {METRICS_JSON} there")
+        if filesystem.glob(os.path.join(uri, "metrics-*")):
+            from mlops_tfx.components.evaluator.results import metrics_rows
+
+            return metrics_rows(uri)
+        raise ArtifactError(f"expected an evaluation in {uri!r}, found neither {METRICS_JSON} nor metrics-* there")
     rows: list[dict[str, Any]] = json.loads(filesystem.read_bytes(path))["rows"]
     return rows
 

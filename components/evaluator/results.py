@@ -83,15 +83,17 @@ def _validate(metrics: Sequence[SliceMetrics], eval_config: Any) -> Any:
 
 def write_metrics_json(uri: str, report: Mapping[str, Any]) -> None:
     """Writes ``metrics.json`` beside TFMA's files, from the metrics that lie there."""
-    rows = [row for message in _read_metrics(uri) for row in _rows(message)]
-    text = json.dumps({**report, "rows": rows}, indent=1, ensure_ascii=False)
+    text = json.dumps({**report, "rows": metrics_rows(uri)}, indent=1, ensure_ascii=False)
     filesystem.write_bytes(os.path.join(uri, METRICS_JSON), text.encode())
 
 
-def _read_metrics(uri: str) -> list[Any]:
+def metrics_rows(uri: str) -> list[dict[str, Any]]:
+    """The rows of ``read_metrics``, from TFMA's files."""
     from tensorflow_model_analysis.writers import metrics_plots_and_validations_writer as writer
 
-    return sorted(writer.load_and_deserialize_metrics(uri), key=lambda m: (len(m.slice_key.single_slice_keys), str(m)))
+    messages = writer.load_and_deserialize_metrics(uri)
+    ordered = sorted(messages, key=lambda m: (len(m.slice_key.single_slice_keys), str(m)))
+    return [row for message in ordered for row in _rows(message)]
 
 
 def _rows(message: Any) -> list[dict[str, Any]]:

@@ -31,5 +31,7 @@ def command(runs: tuple[str, ...], root: str | None, pipeline: str | None, as_js
         click.echo(json.dumps(data, indent=2))
         return
     click.echo(f"{pipeline_name}: run {before} -> run {after}")
+    for untold in dict.fromkeys(node.untold for node in nodes if node.untold):
+        click.echo(f"note: {untold}")
     for node in nodes:
         click.echo("\n".join(node.lines()))

@@ -16,6 +16,8 @@ from mlops_tfx.cli.store_option import chosen_store, store_options
 @click.option("--keep-days", type=click.FloatRange(min=0), default=0.0, help="Keep what is younger.")
 @click.option("--pin", metavar="TARGET", multiple=True, help="Never delete this artifact; repeatable.")
 @click.option("--unpin", metavar="TARGET", multiple=True, help="Take a pin away; repeatable.")
+@click.option("--ended", metavar="RUN_ID", multiple=True,
+              help="A run that has ended though the store says RUNNING: marked failed; repeatable.")  # fmt: skip
 @click.option("--delete", is_flag=True, help="Delete what is listed. Without it nothing is changed.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
@@ -26,6 +28,7 @@ def command(
     keep_days: float,
     pin: tuple[str, ...],
     unpin: tuple[str, ...],
+    ended: tuple[str, ...],
     delete: bool,
     as_json: bool,
 ) -> None:
@@ -41,6 +44,8 @@ def command(
     with chosen_store(root, pipeline) as (store, pipeline_name):
         store.annotate([find_artifact(store, pipeline_name, target) for target in pin], {garbage.PINNED: 1})
         store.annotate([find_artifact(store, pipeline_name, target) for target in unpin], {garbage.PINNED: None})
+        for run_id in ended:
+            garbage.end_run(store, pipeline_name, run_id)
         plan = garbage.plan(store, pipeline_name, place, keep_runs, keep_days)
         if delete:
             garbage.collect(store, plan)

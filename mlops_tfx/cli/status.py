@@ -25,3 +25,6 @@ def command(run_id: str | None, root: str | None, pipeline: str | None, as_json:
         click.echo(json.dumps({"pipeline": pipeline_name, "run_id": run_id, "nodes": data}, indent=2))
         return
     print_reports(reports, f"{pipeline_name}, run {run_id}")
+    for report in reports:
+        if report.message:
+            click.echo(f"{report.node_id}: {report.message}")

@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mlops_tfx.errors import MetadataError, did_you_mean
-from mlops_tfx.execution.cache import differences
-from mlops_tfx.execution.task import INGREDIENTS
+from mlops_tfx.execution.changes import Change, as_made, changes_between, ingredients_of
 
 if TYPE_CHECKING:
     from mlops_tfx.metadata import ExecutionRecord, MetadataStore
-
-
-@dataclass(frozen=True)
-class Change:
-    """One ingredient of the cache key that differs; ``before`` or ``after`` is None where it was not there."""
-
-    name: str
-    before: str | None
-    after: str | None
-
-    def __str__(self) -> str:
-        if self.before is None:
-            return f"{self.name}: new"
-        if self.after is None:
-            return f"{self.name}: gone"
-        if _is_digest(self.before) or _is_digest(self.after):
-            return f"{self.name}: content changed"
-        return f"{self.name}: {self.before} -> {self.after}"
 
 
 @dataclass(frozen=True)
@@ -79,7 +58,16 @@ def explain(store: MetadataStore, pipeline_name: str, node_id: str) -> Explanati
     # Of a node in a loop, the same element.
     same = [record for record in records[1:] if record.label == latest.label]
     earlier = [record for record in same if record.state.name in ("COMPLETE", "CACHED")]
-    return _explain(latest, next((r for r in earlier if ingredients_of(r)), None), store)
+    if latest.is_foreign:
+        return _explain_foreign(latest, as_made(earlier[0], store) if earlier else None, store)
+    found = _explain(latest, next((r for r in earlier if ingredients_of(r)), None), store)
+    if found.summary == _NOTHING_EARLIER and earlier:
+        found = replace(found, summary=_ONLY_FOREIGN)
+    return replace(found, summary=f"{found.summary}; {_how_it_failed(latest)}") if _failed(latest) else found
+
+
+_NOTHING_EARLIER = "ran: there is no earlier result to reuse"
+_ONLY_FOREIGN = "ran: the earlier results are TFX's, whose cache does not know code and versions: they are not reused"
 
 
 def _explain(latest: ExecutionRecord, before: ExecutionRecord | None, store: MetadataStore) -> Explanation:
@@ -93,8 +81,8 @@ def _explain(latest: ExecutionRecord, before: ExecutionRecord | None, store: Met
     if not now:
         return Explanation(latest.label, latest.run_id, state, "no cache ingredients are kept for this node")
     if before is None:
-        return Explanation(latest.label, latest.run_id, state, "ran: there is no earlier result to reuse")
-    changes = tuple(Change(*change) for change in differences(ingredients_of(before), now))
+        return Explanation(latest.label, latest.run_id, state, _NOTHING_EARLIER)
+    changes, _ = changes_between(before, latest)
     if not changes:
         summary = "ran although nothing changed: the cache was off, or the earlier result is gone or no longer valid"
     else:
@@ -103,10 +91,28 @@ def _explain(latest: ExecutionRecord, before: ExecutionRecord | None, store: Met
     return Explanation(latest.label, latest.run_id, state, summary, changes, before.run_id, upstream)
 
 
-def ingredients_of(record: ExecutionRecord) -> Mapping[str, str]:
-    """What the cache key of an execution was made of; empty where the store does not tell."""
-    text = record.properties.get(INGREDIENTS)
-    return dict(json.loads(str(text))) if text else {}
+def _explain_foreign(latest: ExecutionRecord, before: ExecutionRecord | None, store: MetadataStore) -> Explanation:
+    state = latest.state.name
+    if state == "CACHED":
+        return Explanation(latest.label, latest.run_id, state, "reused by TFX, under a cache key of its own")
+    if before is None:
+        return Explanation(latest.label, latest.run_id, state, "ran under TFX: there is no earlier result")
+    changes, untold = changes_between(before, latest)
+    seen = f"{len(changes)} of the things it keeps differ from run {before.run_id}" if changes else "none differs"
+    upstream = tuple(dict.fromkeys(_producers(latest, changes, store)))
+    summary = f"ran under TFX, which does not keep why; {seen} ({untold})"
+    if _failed(latest):
+        summary += f"; {_how_it_failed(latest)}"
+    return Explanation(latest.label, latest.run_id, state, summary, changes, before.run_id, upstream)
+
+
+def _failed(record: ExecutionRecord) -> bool:
+    return record.state.name == "FAILED" or (record.state.name == "CANCELED" and not record.skipped_because)
+
+
+def _how_it_failed(record: ExecutionRecord) -> str:
+    reason = record.error.strip().rpartition("\n")[2]
+    return f"it failed: {reason}" if reason else "it failed and left no reason"
 
 
 def _producers(latest: ExecutionRecord, changes: tuple[Change, ...], store: MetadataStore) -> list[str]:
@@ -120,7 +126,3 @@ def _producers(latest: ExecutionRecord, changes: tuple[Change, ...], store: Meta
         if made & wanted:
             found.append(record.label)
     return found
-
-
-def _is_digest(text: str) -> bool:
-    return len(text) == 64 and all(c in "0123456789abcdef" for c in text)

@@ -17,9 +17,9 @@ def properties() -> dict[str, str | int]:
 
 def is_alive(of: Mapping[str, Any]) -> bool:
     """Whether the process that wrote these properties still runs. On another host, or when unknown: assumed so."""
-    host, pid = of.get(_HOST), of.get(_PID)
-    if host != socket.gethostname() or not isinstance(pid, int):
+    if not is_here(of):
         return True
+    pid = int(of[_PID])
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -28,6 +28,11 @@ def is_alive(of: Mapping[str, Any]) -> bool:
         return True
     # The number may have gone to another process since.
     return _started(pid) == str(of.get(_STARTED, ""))
+
+
+def is_here(of: Mapping[str, Any]) -> bool:
+    """Whether the process that wrote these properties was one of this machine, so that `is_alive` knows."""
+    return of.get(_HOST) == socket.gethostname() and isinstance(of.get(_PID), int)
 
 
 def describe(of: Mapping[str, Any]) -> str:

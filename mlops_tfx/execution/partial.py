@@ -18,7 +18,7 @@ from mlops_tfx.component import Component
 from mlops_tfx.control_flow import Cond, ForEach
 from mlops_tfx.errors import ResolutionError, WiringError, did_you_mean
 from mlops_tfx.execution import cache
-from mlops_tfx.execution.explain import ingredients_of
+from mlops_tfx.execution.changes import ingredients_of
 from mlops_tfx.execution.observer import NodeState
 from mlops_tfx.metadata import SKIPPED, ExecutionRecord, ExecutionState, run_id_of_part
 from mlops_tfx.pipeline import Pipeline

@@ -38,10 +38,12 @@ def reports_of_run(store: MetadataStore, pipeline_name: str, run_id: str | None 
 def _report(record: ExecutionRecord) -> NodeReport:
     rows = record.properties.get("rows", 0)
     reason = record.skipped_because
+    failed = record.state.name in ("FAILED", "CANCELED")
+    message = (record.error or "").strip().rpartition("\n")[2] or ("failed, and left no reason" if failed else "")
     return NodeReport(
         node_id=record.label,
         state=NodeState.SKIPPED if reason else _STATES.get(record.state.name, NodeState.WAITING),
         rows=int(rows) if isinstance(rows, int) else 0,
         seconds=(record.updated - record.created).total_seconds(),
-        message=reason or (record.error or "").strip().rpartition("\n")[2],
+        message=reason or message,
     )

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mlops_tfx.artifacts import CONTENT_DIGEST, ModelEvaluation
+from mlops_tfx.artifacts import ModelEvaluation
 from mlops_tfx.components.evaluator.report import read_metrics
 from mlops_tfx.errors import ArtifactError, MetadataError, did_you_mean
-from mlops_tfx.execution.cache import differences
-from mlops_tfx.execution.explain import Change
-from mlops_tfx.execution.task import INGREDIENTS
+from mlops_tfx.execution.changes import Change, as_made, changed_outputs, changes_between
+from mlops_tfx.execution.quiet import quiet_libraries
 
 if TYPE_CHECKING:
-    from mlops_tfx.artifacts import Artifact
     from mlops_tfx.metadata import ExecutionRecord, MetadataStore
 
 
@@ -30,6 +27,7 @@ class NodeDifference:
         changes: what went in: parameters, code, versions, inputs.
         outputs: outputs whose content differs.
         metrics: metrics that differ, as ``{name: [before, after]}``.
+        untold: what the store does not tell, as one of the two was written by TFX; "" if it tells all.
     """
 
     node: str
@@ -38,6 +36,7 @@ class NodeDifference:
     changes: tuple[Change, ...] = ()
     outputs: tuple[str, ...] = ()
     metrics: Mapping[str, tuple[Any, Any]] = field(default_factory=dict)
+    untold: str = ""
 
     @property
     def is_same(self) -> bool:
@@ -86,26 +85,16 @@ def _records(store: MetadataStore, pipeline_name: str, run_id: str) -> dict[str,
     if run_id not in runs:
         raise MetadataError(f"pipeline {pipeline_name!r} has no run {run_id!r}{did_you_mean(run_id, runs)}")
     # Of several attempts the last one counts.
-    return {record.label: record for record in store.executions(pipeline_name, run_id)}
+    return {record.label: as_made(record, store) for record in store.executions(pipeline_name, run_id)}
 
 
 def _compare(name: str, before: ExecutionRecord | None, after: ExecutionRecord | None) -> NodeDifference:
     states = [None if record is None else record.state.name for record in (before, after)]
     if before is None or after is None:
         return NodeDifference(name, states[0], states[1])
-    changes = tuple(Change(*change) for change in differences(_ingredients(before), _ingredients(after)))
-    keys = [key for key in after.outputs if key in before.outputs]
-    outputs = tuple(key for key in keys if _digests(before.outputs[key]) != _digests(after.outputs[key]))
-    return NodeDifference(name, states[0], states[1], changes, outputs, _metrics(before, after))
-
-
-def _ingredients(record: ExecutionRecord) -> dict[str, str]:
-    found: dict[str, str] = json.loads(str(record.properties.get(INGREDIENTS, "{}")))
-    return found
-
-
-def _digests(artifacts: list[Artifact]) -> list[Any]:
-    return [artifact.custom_properties.get(CONTENT_DIGEST, artifact.recorded_uri) for artifact in artifacts]
+    changes, untold = changes_between(before, after)
+    outputs = changed_outputs(before, after)
+    return NodeDifference(name, states[0], states[1], changes, outputs, _metrics(before, after), untold)
 
 
 def _metrics(before: ExecutionRecord, after: ExecutionRecord) -> dict[str, tuple[Any, Any]]:
@@ -123,14 +112,17 @@ def _values(record: ExecutionRecord) -> dict[str, Any]:
 
 
 def _rows(artifact: ModelEvaluation) -> list[dict[str, Any]]:
+    quiet_libraries()  # the files of TFX are read by TFMA
     try:
         return read_metrics(artifact.uri)
     except ArtifactError:
-        return []  # deleted, or written by TFX: the digests still tell whether it differs
+        return []  # deleted: the digests still tell whether it differs
 
 
 def _name(row: Mapping[str, Any]) -> str:
-    further = [f"{key}={value}" for key, value in row.items() if key not in ("slice", "metric", "value")]
+    # The model has a name only where there is a baseline, and is the same without.
+    named = {key: value for key, value in row.items() if (key, value) != ("model", "candidate")}
+    further = [f"{key}={value}" for key, value in named.items() if key not in ("slice", "metric", "value")]
     return f"{row['metric']} ({', '.join([str(row['slice']), *further])})"
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tfx import filesystem
 from mlops_tfx.artifacts import ArtifactState, ValueArtifact
-from mlops_tfx.errors import MetadataError
+from mlops_tfx.errors import MetadataError, did_you_mean
 from mlops_tfx.execution import owner
 from mlops_tfx.history.lineage import describe
 from mlops_tfx.history.targets import artifacts_of
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mlops_tfx.metadata import ExecutionRecord, MetadataStore
 
 PINNED = "pinned"
+_MADE_FROM_IT = ": an artifact that stays was made from it"
 _HERE = (ArtifactState.LIVE, ArtifactState.MARKED_FOR_DELETION)
 
 
@@ -124,11 +125,33 @@ def collect(store: MetadataStore, plan: Plan) -> None:
         store.change_state([each.artifact], ArtifactState.DELETED)
 
 
+def end_run(store: MetadataStore, pipeline_name: str, run_id: str) -> None:
+    """Marks what a run left RUNNING as failed: a run whose process is gone, which the store alone cannot know.
+
+    TFX does not note which process runs an execution, and whether one of another machine lives is not seen from here.
+
+    Raises:
+        MetadataError: there is no such run, or it is under way on this machine.
+    """
+    runs = store.runs(pipeline_name)
+    if run_id not in runs:
+        raise MetadataError(f"pipeline {pipeline_name!r} has no run {run_id!r}{did_you_mean(run_id, runs)}")
+    left = [r for r in store.executions(pipeline_name, run_id) if r.state is ExecutionState.RUNNING]
+    alive = [record for record in left if owner.is_here(record.properties) and owner.is_alive(record.properties)]
+    if alive:
+        raise MetadataError(f"run {run_id} is under way: {owner.describe(alive[0].properties)} runs {alive[0].label}")
+    for record in left:
+        store.fail(record.id, "interrupted: somebody told `mlops-tfx gc --ended` that the run has ended")
+
+
 def _check_idle(records: Iterable[ExecutionRecord]) -> None:
     busy = [r for r in records if r.state is ExecutionState.RUNNING and owner.is_alive(r.properties)]
-    if busy:
-        names = ", ".join(f"{record.label} of run {record.run_id}" for record in busy)
-        raise MetadataError(f"a run is under way ({names}); collect when it has ended")
+    if not busy:
+        return
+    names = ", ".join(f"{record.label} of run {record.run_id}" for record in busy)
+    unknown = next((record for record in busy if not owner.is_here(record.properties)), None)
+    hint = f", or say --ended {unknown.run_id} if it has" if unknown is not None else ""
+    raise MetadataError(f"a run is under way ({names}); collect when it has ended{hint}")
 
 
 def _roots(
@@ -163,7 +186,8 @@ def _keep_ancestors(records: Iterable[ExecutionRecord], kept: dict[int, str]) ->
         for record in makers.get(artifact_id, ()):
             for ancestor in (artifact for group in record.inputs.values() for artifact in group):
                 if ancestor.id not in kept:
-                    kept[ancestor.id] = f"a {kept[artifact_id].rpartition(' ')[2]} artifact was made from it"
+                    why = kept[artifact_id]
+                    kept[ancestor.id] = why if why.endswith(_MADE_FROM_IT) else f"{why}{_MADE_FROM_IT}"
                     waiting.append(ancestor.id)
 
 

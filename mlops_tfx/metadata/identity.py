@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from mlops_tfx.metadata.records import NodeIdentity
     from mlops_tfx.metadata.session import Session
 
-_NAME_KEYS = ("__pipeline_name__", "__run_id__", "__node_id__")
+NAME_KEYS = ("__pipeline_name__", "__run_id__", "__node_id__")
+"""Custom properties of an execution that we write, and nobody else does: its pipeline, run and node."""
+
 _WITHIN_KEY = "__within__"
-IDENTITY_KEYS = (*_NAME_KEYS, _WITHIN_KEY)
+IDENTITY_KEYS = (*NAME_KEYS, _WITHIN_KEY)
 
 LOOP_ELEMENT = "loop_element"
 """Custom property of an execution in a loop: ids of the artifacts of the elements, by name."""
@@ -59,7 +61,7 @@ def run_id_of_part(pipeline_name: str, run_id: str, index: Sequence[int] = ()) -
 
 def identity_properties(node: NodeIdentity) -> dict[str, Any]:
     """Returns the custom properties for a new execution."""
-    found: dict[str, Any] = dict(zip(_NAME_KEYS, (node.pipeline_name, node.run_id, node.node_id), strict=True))
+    found: dict[str, Any] = dict(zip(NAME_KEYS, (node.pipeline_name, node.run_id, node.node_id), strict=True))
     if node.index:
         found.update({LOOP_INDEX: list(node.index), LOOP_ELEMENT: {k: list(ids) for k, ids in node.element.items()}})
     if node.within:
@@ -105,9 +107,9 @@ class Identities:
 
 def _noted(row: pb.Execution) -> Identity | None:
     properties: Mapping[str, pb.Value] = row.custom_properties
-    if not all(key in properties for key in _NAME_KEYS):
+    if not all(key in properties for key in NAME_KEYS):
         return None
-    pipeline, run, node = (properties[key].string_value for key in _NAME_KEYS)
+    pipeline, run, node = (properties[key].string_value for key in NAME_KEYS)
     index = json.loads(properties[LOOP_INDEX].string_value) if LOOP_INDEX in properties else ()
     around = json.loads(properties[_WITHIN_KEY].string_value) if _WITHIN_KEY in properties else ()
     within = tuple(Identity(p, r, n, tuple(i)) for p, r, n, i in around)

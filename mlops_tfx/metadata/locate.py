@@ -12,7 +12,7 @@ from mlops_tfx.errors import MetadataError, did_you_mean
 if TYPE_CHECKING:
     from mlops_tfx.metadata.store import MetadataStore
 
-_FILE = "metadata.sqlite"
+_FILES = ("metadata.sqlite", "metadata.db")  # ours, and the one that TFX's examples and templates name
 _DEPTHS = ("", "*/", "*/*/", "*/*/*/")
 
 
@@ -20,7 +20,8 @@ def locate_store(root: str | None) -> SqliteConnection:
     """Returns the connection to a store.
 
     Args:
-        root: a pipeline root or a sqlite file; None looks for the only ``metadata.sqlite`` at most three folders down.
+        root: a pipeline root or a sqlite file; None looks for the only ``metadata.sqlite`` or
+            ``metadata.db`` (the name in TFX's templates) at most three folders down.
 
     Raises:
         MetadataError: there is none, or several and none was chosen.
@@ -31,15 +32,16 @@ def locate_store(root: str | None) -> SqliteConnection:
             "store is a file on this machine, the one in the pipeline's metadata_connection_config; name that"
         )
     if root is not None:
-        path = os.path.join(root, _FILE) if filesystem.isdir(root) else root
-        if not filesystem.exists(path):
+        paths = [os.path.join(root, name) for name in _FILES] if filesystem.isdir(root) else [root]
+        path = next((path for path in paths if filesystem.exists(path)), None)
+        if path is None:
             raise MetadataError(f"expected a pipeline root or a sqlite file, received root={root!r}: no store there")
         return SqliteConnection(filename_uri=path)
-    found = [path for depth in _DEPTHS for path in filesystem.glob(f"{depth}{_FILE}")]
+    found = [path for depth in _DEPTHS for name in _FILES for path in filesystem.glob(f"{depth}{name}")]
     if len(found) == 1:
         return SqliteConnection(filename_uri=found[0])
     if not found:
-        raise MetadataError(f"no {_FILE} below this folder; name the pipeline root with --root")
+        raise MetadataError(f"no {' or '.join(_FILES)} below this folder; name the pipeline root with --root")
     raise MetadataError(f"several stores below this folder; choose one with --root: {', '.join(found)}")
 
 

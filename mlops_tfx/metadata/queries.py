@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlops_tfx.metadata.identity import IDENTITY_KEYS, Identities, context_names
+from mlops_tfx.metadata.identity import IDENTITY_KEYS, NAME_KEYS, Identities, context_names
 from mlops_tfx.metadata.records import ExecutionRecord, ExecutionState
 from mlops_tfx.metadata.rows import event_places, read_artifacts
 from mlops_tfx.metadata.types import EXECUTION_CACHE, NODE, PIPELINE, PIPELINE_RUN, TypeRegistry
@@ -205,6 +205,7 @@ class Queries:
             outputs=_by_key(outs, artifacts),
             label=identity.label,
             within=tuple(place.node_id for place in identity.within),
+            is_foreign=not all(key in row.custom_properties for key in NAME_KEYS),
         )
 
 

@@ -81,6 +81,7 @@ class ExecutionRecord:
         outputs: the artifacts that came out, by output name.
         label: the name of the node for people, with elements of loops and pipelines around: ``training.Trainer[0]``.
         within: for a node of a pipeline within a pipeline: the ids of these pipelines, the outermost first.
+        is_foreign: whether somebody else wrote it, such as TFX: then it keeps less (neither code nor who runs it).
     """
 
     id: int
@@ -97,6 +98,7 @@ class ExecutionRecord:
     outputs: Mapping[str, list[Artifact]] = field(default_factory=dict)
     label: str = ""
     within: tuple[str, ...] = ()
+    is_foreign: bool = False
 
     @property
     def index(self) -> tuple[int, ...]:

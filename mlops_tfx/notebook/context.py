@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlops_tfx.artifacts import Artifact
-from mlops_tfx.connection import ConnectionConfig
+from mlops_tfx.connection import ConnectionConfig, as_connection
 from mlops_tfx.errors import ConfigError
 from mlops_tfx.execution import LocalRunner, Observer
 from mlops_tfx.metadata import MetadataStore
@@ -62,7 +62,8 @@ class InteractiveContext:
     Args:
         pipeline_name: names the pipeline in the store; ``interactive-<time>`` by default.
         pipeline_root: folder for all outputs; a temporary folder by default.
-        metadata_connection_config: the metadata store; ``metadata.sqlite`` in the root by default.
+        metadata_connection_config: the metadata store, as settings or as TFX's message of ML Metadata;
+            ``metadata.sqlite`` in the root by default.
         beam_pipeline_args: flags for every node's Beam pipelines.
         observer: hears about every step; a progress display on standard error by default.
     """
@@ -80,7 +81,7 @@ class InteractiveContext:
         self.pipeline_name = pipeline_name or f"interactive-{started}"
         self.pipeline_root = os.fspath(pipeline_root or tempfile.mkdtemp(prefix=f"tfx-{self.pipeline_name}-"))
         # All that can be wrong with these is told now.
-        empty = Pipeline(self.pipeline_name, self.pipeline_root, metadata_connection_config)
+        empty = Pipeline(self.pipeline_name, self.pipeline_root, as_connection(metadata_connection_config))
         self.metadata_connection_config = empty.metadata_connection_config
         self._beam_pipeline_args = tuple(beam_pipeline_args or ())
         self._observer = observer

@@ -125,7 +125,7 @@ def test_failed_run_exits_non_zero_and_says_how_to_resume(project):
         (["run", "absent.py"], "module file 'absent.py' does not exist"),
         (["run", "cli_pipeline.py:absent"], "defines no 'absent'"),
         (["run", "cli_shared.py"], "defines no pipeline"),
-        (["why", "Gen"], "no metadata.sqlite below this folder"),
+        (["why", "Gen"], "no metadata.sqlite or metadata.db below this folder"),
         (["why", "Gen", "--root", "nowhere"], "no store there"),
     ],
 )

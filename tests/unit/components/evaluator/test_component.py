@@ -398,7 +398,7 @@ def test_neither_model_nor_predictions_is_refused(tmp_path: Path, write_examples
 
 
 def test_reading_what_is_no_evaluation_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match=r"found no metrics.json"):
+    with pytest.raises(ArtifactError, match=r"found neither metrics.json nor metrics-\*"):
         read_metrics(str(tmp_path))
 
 
