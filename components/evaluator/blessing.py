@@ -7,8 +7,7 @@ from typing import Any
 
 from mlops_tfx import filesystem
 from mlops_tfx.artifacts import Model, ModelBlessing
-from mlops_tfx.components.evaluator.report import text_of
-from mlops_tfx.components.evaluator.results import metric_name
+from mlops_tfx.components.evaluator.tfma_rows import metric_name, text_of
 
 BLESSED = "BLESSED"
 NOT_BLESSED = "NOT_BLESSED"

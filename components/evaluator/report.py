@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
 from typing import Any
 
 from mlops_tfx import filesystem
@@ -26,14 +25,9 @@ def read_metrics(uri: str) -> list[dict[str, Any]]:
     path = os.path.join(uri, METRICS_JSON)
     if not filesystem.exists(path):
         if filesystem.glob(os.path.join(uri, "metrics-*")):
-            from mlops_tfx.components.evaluator.results import metrics_rows
+            from mlops_tfx.components.evaluator.tfma_rows import metrics_rows
 
             return metrics_rows(uri)
         raise ArtifactError(f"expected an evaluation in {uri!r}, found neither {METRICS_JSON} nor metrics-* there")
     rows: list[dict[str, Any]] = json.loads(filesystem.read_bytes(path))["rows"]
     return rows
-
-
-def text_of(key: Sequence[tuple[str, Any]]) -> str:
-    """The slice for people: ``carrier=AA, origin=JFK``, or ``Overall``."""
-    return ", ".join(f"{name}={value}" for name, value in key) or "Overall"
