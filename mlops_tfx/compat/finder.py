@@ -36,7 +36,8 @@ def install() -> None:
             f"tfx is imported already, from {getattr(loaded, '__file__', None)}; call mlops_tfx.compat.install() "
             "before anything imports tfx"
         )
-    if loaded is None and (real := importlib.util.find_spec("tfx")) and real.origin != _PROCESS_FILE:
+    # A spec without an origin is a mere folder of that name.
+    if loaded is None and (real := importlib.util.find_spec("tfx")) and real.origin not in (None, _PROCESS_FILE):
         _LOG.warning("tfx is installed in %s; mlops_tfx takes its place in this process", real.origin)
     sys.meta_path.insert(0, TfxFinder())
     # Child processes find our tfx by PYTHONPATH, or by sys.path, which multiprocessing hands down.

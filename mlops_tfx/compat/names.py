@@ -189,10 +189,21 @@ MODULES: Mapping[str, Sequence[str]] = {
     "tfx.orchestration.experimental.interactive.interactive_context": (
         "mlops_tfx.notebook: InteractiveContext ExecutionResult",
     ),
+    "tfx.orchestration.experimental.interactive.notebook_extensions.skip": (
+        "mlops_tfx.notebook.export: load_ipython_extension",
+    ),
+    "tfx.orchestration.experimental.interactive.standard_visualizations": (
+        "mlops_tfx.notebook.visualizations: ExampleAnomaliesVisualization ExampleStatisticsVisualization "
+        "ModelEvaluationVisualization SchemaVisualization STANDARD_VISUALIZATIONS register_standard_visualizations",
+    ),
+    "tfx.orchestration.experimental.interactive.visualizations": (
+        "mlops_tfx.notebook.visualizations: ArtifactVisualization ArtifactVisualizationRegistry get_registry",
+    ),
     "tfx.orchestration.local.local_dag_runner": (f"{_LOCAL_RUNNER}: LocalDagRunner",),
     "tfx.orchestration.metadata": (
         "mlops_tfx.v1.orchestration.metadata: sqlite_metadata_connection_config mysql_metadata_connection_config "
         "ConnectionConfigType",
+        f"{_COMPAT}.metadata_handle: Metadata",
     ),
     "tfx.orchestration.pipeline": (
         f"{_PIPELINE}: Pipeline ExecutionMode",
@@ -201,6 +212,7 @@ MODULES: Mapping[str, Sequence[str]] = {
     ),
     "tfx.orchestration.portable.base_driver": (f"{_DRIVERS}: BaseDriver=PortableDriver",),
     "tfx.orchestration.portable.data_types": (f"{_DRIVERS}: ExecutionInfo",),
+    "tfx.orchestration.portable.mlmd.execution_lib": (f"{_COMPAT}.executions",),
     #
     # Configuration
     **{f"tfx.proto.{name}_pb2": (f"mlops_tfx.protos.{name}_pb2",) for name in _PROTOS},

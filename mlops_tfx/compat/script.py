@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import runpy
 import sys
 from collections.abc import Sequence
 from types import ModuleType
@@ -36,3 +38,27 @@ def run_script(path: str, args: Sequence[str] = ()) -> None:
     with open(path, "rb") as file:
         code = compile(file.read(), path, "exec", dont_inherit=True)  # this file's __future__ is not the script's
     exec(code, main.__dict__)
+
+
+def run_module(name: str, args: Sequence[str] = ()) -> None:
+    """Runs a module as ``python -m name args...`` would, with imports of ``tfx`` served by mlops_tfx.
+
+    Args:
+        name: the module, such as ``pytest`` or ``unittest``.
+        args: its arguments.
+
+    Raises:
+        UserCodeError: there is no such module.
+        SystemExit: the module asks for it, as ``pytest`` does.
+        Exception: whatever the module raises.
+    """
+    install()
+    sys.path.insert(0, os.getcwd())
+    try:
+        found = importlib.util.find_spec(name)
+    except ModuleNotFoundError:
+        found = None  # of a package that is not there
+    if found is None:
+        raise UserCodeError(f"no module {name!r}")
+    sys.argv[:] = [name, *args]
+    runpy.run_module(name, run_name="__main__", alter_sys=True)

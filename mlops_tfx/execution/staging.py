@@ -1,13 +1,16 @@
 """Where the outputs of a node are written, and how they become visible all at once.
 
-{pipeline_root}/{node}/{output}/{execution id}             published, TFX's layout
-{pipeline_root}/{node}/{output}/{execution id}/{index}     the same, of several artifacts in one output
-{pipeline_root}/{node}/.system/staging/{execution id}/     while the node runs
-{pipeline_root}/{node}/.system/tmp/{execution id}/         ``context.temp_dir``
-{pipeline_root}/{node}/.system/stateful_working_dir/{key}/ ``context.stateful_working_dir``, until the node is complete
+{pipeline_root}/{node}/{output}/{execution id}                          published
+{pipeline_root}/{node}/{output}/{execution id}/{index}                  the same, of several artifacts in one output
+{pipeline_root}/{node}/.system/executor_execution/{execution id}/       stays, empty, of every execution that published
+{pipeline_root}/{node}/.system/executor_execution/{execution id}/staging/  while the node runs
+{pipeline_root}/{node}/.system/executor_execution/{execution id}/.temp/ ``context.temp_dir``
+{pipeline_root}/{node}/.system/stateful_working_dir/{key}/              ``context.stateful_working_dir``, until the node
+                                                                        is complete
 
-Where the root is on an object store, the last three are in a folder of this machine. Outputs are sent when they are
-complete, and nobody sees them before the metadata store names them; what was sent stays here as a local copy.
+The layout is TFX's; ``staging`` is our own. Where the root is on an object store, all but the published outputs is in a
+folder of this machine. Outputs are sent when they are complete, and nobody sees them before the metadata store names
+them; what was sent stays here as a local copy.
 """
 
 from __future__ import annotations
@@ -37,13 +40,17 @@ class Staging:
         self._state_folder = ""
 
     @property
+    def _own_folder(self) -> str:
+        return filesystem.join(self._work_folder, ".system", "executor_execution", self._execution_id)
+
+    @property
     def _staging_folder(self) -> str:
-        return filesystem.join(self._work_folder, ".system", "staging", self._execution_id)
+        return filesystem.join(self._own_folder, "staging")
 
     @property
     def temp_dir(self) -> str:
         """A folder for the component's own use while it runs."""
-        return filesystem.join(self._work_folder, ".system", "tmp", self._execution_id)
+        return filesystem.join(self._own_folder, ".temp")
 
     def _published_folder(self, output_key: str) -> str:
         return filesystem.join(self._node_folder, output_key, self._execution_id)
@@ -76,7 +83,8 @@ class Staging:
                 self._sent.append(key)
             for artifact in artifacts:
                 self._published(artifact, published + artifact.uri.removeprefix(staged))
-        self._remove_own_folders()
+        filesystem.remove_tree(self._own_folder if self._is_remote else self._staging_folder)
+        filesystem.remove_tree(self.temp_dir)
         return found
 
     def drop_state(self) -> None:
@@ -106,13 +114,9 @@ class Staging:
 
     def discard(self, output_keys: Sequence[str]) -> None:
         """Removes whatever this execution wrote, staged or published: by this process, or by one that is gone."""
-        self._remove_own_folders()
+        filesystem.remove_tree(self._own_folder)
         for key in output_keys:
             filesystem.remove_tree(self._published_folder(key))
-
-    def _remove_own_folders(self) -> None:
-        filesystem.remove_tree(self._staging_folder)
-        filesystem.remove_tree(self.temp_dir)
 
 
 def _folder(artifact: Artifact) -> str:

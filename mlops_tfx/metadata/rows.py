@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from mlops_tfx.artifacts import Artifact, ArtifactState
 from mlops_tfx.errors import MetadataError
@@ -12,12 +12,17 @@ from mlops_tfx.metadata.values import read_declared, read_values, write_artifact
 if TYPE_CHECKING:
     from ml_metadata.proto import metadata_store_pb2 as pb
 
-    from mlops_tfx.metadata.types import TypeRegistry
-
     Pair = tuple[pb.Artifact | None, pb.Event]
 
 TFX_VERSION = "1.16.0"
 """The release of TFX whose layout we write. TFX reads artifacts without a version as older than 0.29."""
+
+
+class ArtifactTypeNames(Protocol):
+    """Knows the names of artifact types."""
+
+    def artifact_type_names(self, type_ids: Iterable[int]) -> Mapping[int, str]:
+        """Returns the name of each id."""
 
 
 def published_properties(artifact: Artifact) -> dict[str, int | float | str]:
@@ -45,7 +50,7 @@ def annotate(row: pb.Artifact, properties: Mapping[str, int | float | str | None
             write_artifact_value(row.custom_properties, row.custom_properties, name, value)
 
 
-def read_artifacts(rows: Iterable[pb.Artifact], types: TypeRegistry) -> list[Artifact]:
+def read_artifacts(rows: Iterable[pb.Artifact], types: ArtifactTypeNames) -> list[Artifact]:
     """Returns artifacts for rows, each of the class with the row's type name."""
     rows = list(rows)
     names = types.artifact_type_names(row.type_id for row in rows)

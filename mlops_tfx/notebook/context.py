@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import html
-import importlib
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -17,7 +15,7 @@ from mlops_tfx.errors import ConfigError
 from mlops_tfx.execution import LocalRunner, Observer
 from mlops_tfx.metadata import MetadataStore
 from mlops_tfx.node import Node
-from mlops_tfx.notebook import export, views
+from mlops_tfx.notebook import export, views, visualizations
 from mlops_tfx.notebook.session import Session
 from mlops_tfx.pipeline import Pipeline
 from mlops_tfx.run_options import RunOptions
@@ -153,15 +151,12 @@ class InteractiveContext:
     def show(self, item: Any) -> None:
         """Shows an artifact, the artifacts of a channel, or how a node ended; as HTML in a notebook, else as text.
 
+        Types for which something is registered (`mlops_tfx.notebook.visualizations`) are shown by that.
+
         Raises:
             ConfigError: it is nothing of that kind, or a channel without artifacts yet.
         """
-        shown = views.View(views.of(item))
-        if views.in_notebook():
-            # Where there is a kernel there is IPython; mlops_tfx does not ask for it.
-            importlib.import_module("IPython.display").display(shown)
-        else:
-            print(html.unescape(shown.text))  # noqa: T201  # what was asked for
+        visualizations.show(item)
 
     def export_to_pipeline(
         self,

@@ -62,6 +62,11 @@ def offer_magic() -> None:
         shell.register_magic_function(lambda line, cell: shell.run_cell(cell).raise_error(), "cell", _MAGIC)
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """``%load_ext`` of TFX's ``notebook_extensions.skip``: the magic is there."""
+    offer_magic()
+
+
 def _code_cells(notebook: str) -> Iterator[str]:
     try:
         with open(notebook, encoding="utf-8") as file:

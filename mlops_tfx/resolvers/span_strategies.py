@@ -8,6 +8,7 @@ from typing import Any
 from mlops_tfx.artifacts import Artifact
 from mlops_tfx.config import RangeConfig
 from mlops_tfx.errors import ConfigError
+from mlops_tfx.protos.forms import plain_fields
 from mlops_tfx.resolvers import spans
 from mlops_tfx.resolvers.strategies import ArtifactHistory, ResolverStrategy
 
@@ -21,14 +22,16 @@ class SpanRangeStrategy(ResolverStrategy):
     are kept; `RollingRangeStrategy` and `StaticRangeStrategy` keep the latest.
 
     Args:
-        range_config: a RangeConfig with a static or a rolling range.
+        range_config: a RangeConfig with a static or a rolling range; also TFX's message, a dict or JSON text.
 
     Raises:
         ConfigError: the range is neither, or empty.
     """
 
-    def __init__(self, range_config: RangeConfig | Mapping[str, Any]) -> None:
-        given = range_config if isinstance(range_config, RangeConfig) else RangeConfig(**range_config)
+    def __init__(self, range_config: RangeConfig | Mapping[str, Any] | str) -> None:
+        given = range_config
+        if not isinstance(given, RangeConfig):
+            given = RangeConfig(**plain_fields(given, RangeConfig.model_fields))
         static, rolling = given.static_range, given.rolling_range
         if static is None and rolling is None:
             raise ConfigError("expected a range_config with static_range or rolling_range, received neither")

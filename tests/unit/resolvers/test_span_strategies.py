@@ -161,3 +161,18 @@ def test_span_range_strategy_follows_the_rules(delivered: list[tuple[int, int]],
     assert chosen(rolling(num_spans=count, start_span_number=start), history(*delivered)) == sorted(
         inside, key=lambda pair: -pair[0]
     )
+
+
+def test_range_config_in_every_form_tfx_s_users_wrote() -> None:
+    from mlops_tfx.v1 import proto
+
+    artifacts = history((1, 0), (2, 0), (3, 0))
+    message = proto.RangeConfig(rolling_range=proto.RollingRange(num_spans=2))
+    for form in (message, {"rolling_range": {"num_spans": 2}}, '{"rollingRange": {"numSpans": 2}}'):
+        assert chosen(SpanRangeStrategy(range_config=form), artifacts) == [(3, 0), (2, 0)]
+    node = Resolver(
+        strategy_class=SpanRangeStrategy, config={"range_config": message}, examples=Channel(type=Examples)
+    )
+    assert node.problems == []
+    with pytest.raises(ConfigError, match="received neither"):
+        SpanRangeStrategy(proto.RangeConfig())
