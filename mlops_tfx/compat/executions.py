@@ -1,4 +1,4 @@
-"""``tfx.orchestration.portable.mlmd.execution_lib``: what an execution read and wrote, for notebooks that look at runs."""
+"""``tfx.orchestration.portable.mlmd.execution_lib``: what an execution read and wrote."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -29,7 +30,7 @@ def test_what_is_registered_shows_its_type(registry: Any, tmp_path: Any, capsys:
         ARTIFACT_TYPE = String
 
         def display(self, artifact: String) -> None:
-            print(f"<<{artifact.value}>>")
+            sys.stdout.write(f"<<{artifact.value}>>\n")
 
     registry.register(Loud)
     two = Two()
