@@ -1,7 +1,7 @@
 """How artifacts of a type are shown in a notebook, where not as `mlops_tfx.notebook.views` does: TFX's registry.
 
-Register a subclass of `ArtifactVisualization` (``get_registry().register(Mine)``): ``InteractiveContext.show`` calls its
-``display`` for artifacts of its type.
+Register a subclass of `ArtifactVisualization` (``get_registry().register(Mine)``): ``InteractiveContext.show`` calls
+its ``display`` for artifacts of its type.
 """
 
 from __future__ import annotations
