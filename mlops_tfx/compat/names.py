@@ -203,7 +203,7 @@ MODULES: Mapping[str, Sequence[str]] = {
     "tfx.orchestration.metadata": (
         "mlops_tfx.v1.orchestration.metadata: sqlite_metadata_connection_config mysql_metadata_connection_config "
         "ConnectionConfigType",
-        f"{_COMPAT}.metadata_handle: Metadata",
+        "mlops_tfx.metadata.handle: Metadata",
     ),
     "tfx.orchestration.pipeline": (
         f"{_PIPELINE}: Pipeline ExecutionMode",
@@ -212,7 +212,7 @@ MODULES: Mapping[str, Sequence[str]] = {
     ),
     "tfx.orchestration.portable.base_driver": (f"{_DRIVERS}: BaseDriver=PortableDriver",),
     "tfx.orchestration.portable.data_types": (f"{_DRIVERS}: ExecutionInfo",),
-    "tfx.orchestration.portable.mlmd.execution_lib": (f"{_COMPAT}.executions",),
+    "tfx.orchestration.portable.mlmd.execution_lib": ("mlops_tfx.metadata.events",),
     #
     # Configuration
     **{f"tfx.proto.{name}_pb2": (f"mlops_tfx.protos.{name}_pb2",) for name in _PROTOS},

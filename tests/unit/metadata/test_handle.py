@@ -10,11 +10,11 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 
 from mlops_tfx import LocalRunner, Pipeline
 from mlops_tfx.artifacts import Model, String
-from mlops_tfx.compat import executions
-from mlops_tfx.compat.metadata_handle import Metadata
 from mlops_tfx.connection import SqliteConnection
 from mlops_tfx.errors import MetadataError
 from mlops_tfx.function_component import InputArtifact, OutputArtifact, component
+from mlops_tfx.metadata import events as executions
+from mlops_tfx.metadata.handle import Metadata
 
 
 @component

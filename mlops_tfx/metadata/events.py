@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ml_metadata.proto import metadata_store_pb2 as pb
 
     from mlops_tfx.artifacts import Artifact
-    from mlops_tfx.compat.metadata_handle import Metadata
+    from mlops_tfx.metadata.handle import Metadata
 
 _OUTPUTS = ("OUTPUT", "DECLARED_OUTPUT", "INTERNAL_OUTPUT")
 _INPUTS = ("INPUT", "DECLARED_INPUT", "INTERNAL_INPUT")
