@@ -9,7 +9,8 @@ signatures.py     what the model's signatures take and give; asked.py chooses wh
 observation.py    looks into a signature's graph: what does the model get in place of each feature?
 paths.py          in this process, gRPC, REST; bulk_path.py as BulkInferrer; raw_tensors.py rows as named tensors
 arithmetic.py     TensorFlow without its graph optimizer, where equal graphs give equal bits
-checking.py       sends rows along a path and compares; comparison.py and ulps.py compare arrays
+checking.py       sends rows along a path and compares; comparison.py and ulps.py compare arrays, lengths.py rows of
+                  sparse and ragged features
 blame.py          which feature explains what differs; attribution.py finds it out by replacing features
 report.py         the findings as JSON and as a page; digests.py of graph, vocabularies and model
 """

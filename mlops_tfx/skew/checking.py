@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from mlops_tfx.skew.comparison import FEATURE, PREDICTION, Outcome, Tolerance, compare
+from mlops_tfx.skew.lengths import NO_LIST, compare_lengths, lengths
 from mlops_tfx.skew.observation import Observer
 from mlops_tfx.skew.paths import IN_PROCESS, RequestPath, stacked
 from mlops_tfx.skew.trained_model import dense_array
@@ -141,15 +142,17 @@ class Check:
     ) -> list[Outcome]:
         observer = self.observers[signature.name]
         groups = [rows] if form == TOGETHER else [rows.take([row]) for row in range(len(rows))]
-        found = [
-            {name: dense_array(value) for name, value in observer(path.inputs(group, signature)).items()}
-            for group in groups
-        ]
-        return [
-            compare(name, FEATURE, alike(reference.written.features[name], served), served, self.tolerances.written)
-            for name in observer.features
-            for served in [stacked([answer[name] for answer in found])]
-        ]
+        found = [observer(path.inputs(group, signature)) for group in groups]
+        outcomes = []
+        for name in observer.features:
+            tensors = [answer[name] for answer in found]
+            served = stacked([dense_array(tensor) for tensor in tensors])
+            training = alike(reference.written.features[name], served)
+            outcomes.append(compare(name, FEATURE, training, served, self.tolerances.written))
+            levels = zip(*(lengths(tensor) for tensor in tensors), strict=True)
+            counts = [stacked(list(level), NO_LIST) for level in levels]
+            outcomes += compare_lengths(name, lengths(reference.written.tensors[name]), counts)
+        return outcomes
 
 
 def alike(training: Any, served: Any) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 from mlops_tfx.skew.ulps import UNRELATED, absolute_difference, distance
 
 FEATURE, PREDICTION = "feature", "prediction"
+ELEMENTS, NUMBERS_OF_VALUES = "elements", "numbers of values"
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Outcome:
         rows: how many rows have such an element.
         worst: the one that differs most, if any does at all.
         problem: why the two cannot be compared; None if they were.
+        counted: what was compared: ELEMENTS, or of sparse and ragged features NUMBERS_OF_VALUES.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Outcome:
     rows: int = 0
     worst: Worst | None = None
     problem: str | None = None
+    counted: str = ELEMENTS
 
     @property
     def equal(self) -> bool:
@@ -82,6 +85,8 @@ def compare(name: str, kind: str, training: Any, served: Any, tolerance: Toleran
     training, served = _widened(training), _widened(served)
     if training.dtype != served.dtype:
         return Outcome(name, kind, problem=f"expected {training.dtype} as in training, received {served.dtype}")
+    if kind == FEATURE:
+        training, served = of_rank(training, served.ndim), of_rank(served, training.ndim)
     if kind == FEATURE and training.ndim == served.ndim:
         training, served = _padded_alike(training, served)
     if training.shape != served.shape:
@@ -107,6 +112,11 @@ def _widened(array: Any) -> Any:
     array = np.asarray(array)
     # numpy calls bfloat16, which it does not know itself, a void type.
     return array.astype(np.float32) if array.dtype.itemsize == 2 and array.dtype.kind in "fV" else array
+
+
+def of_rank(array: Any, rank: int) -> Any:
+    """Returns an array without elements with more dimensions: JSON has ``[[]]`` for any number of them."""
+    return array if array.size or array.ndim >= rank else array.reshape(len(array), *[0] * (rank - 1))
 
 
 def _padded_alike(first: Any, second: Any) -> tuple[Any, Any]:

@@ -124,7 +124,8 @@ def _result_texts(result: Result) -> Iterator[str]:
 def _text(outcome: Outcome, where: str, rows: RowSet) -> str:
     if outcome.problem is not None:
         return f"{where}: {outcome.kind} {outcome.name!r}: {outcome.problem}"
-    text = f"{where}: {outcome.kind} {outcome.name!r} differs in {outcome.differing} of {outcome.elements} elements"
+    count = f"{outcome.differing} of {outcome.elements} {outcome.counted}"
+    text = f"{where}: {outcome.kind} {outcome.name!r} differs in {count}"
     return f"{text}, {worst_text(outcome, rows)}" if outcome.worst is not None else text
 
 

@@ -21,6 +21,7 @@ from mlops_tfx.serving.client import Client, RestClient
 from mlops_tfx.serving.server import ModelServer, ModelUnavailableError
 from mlops_tfx.skew import raw_tensors
 from mlops_tfx.skew.arithmetic import as_written
+from mlops_tfx.skew.comparison import of_rank
 from mlops_tfx.skew.signatures import SERIALIZED
 from mlops_tfx.skew.trained_model import dense_array
 from mlops_tfx.skew.training import RejectedError, message_of
@@ -91,12 +92,15 @@ def joined(answers: list[dict[str, Any]]) -> dict[str, Any]:
     return {name: stacked([answer[name] for answer in answers]) for name in answers[0]}
 
 
-def stacked(arrays: list[Any]) -> Any:
-    """Concatenates along the rows; the other dimensions are padded with 0 or ``""`` to the largest."""
+def stacked(arrays: list[Any], padding: Any = None) -> Any:
+    """Concatenates along the rows; the other dimensions are padded, with 0 or ``""`` by default, to the largest."""
+    rank = max(array.ndim for array in arrays)
+    arrays = [of_rank(array, rank) for array in arrays]
     if len({array.shape[1:] for array in arrays}) == 1:
         return np.concatenate(arrays)
     shape = [max(sizes) for sizes in zip(*(array.shape[1:] for array in arrays), strict=True)]
-    padding = b"" if arrays[0].dtype.kind in "OSU" else 0
+    if padding is None:
+        padding = b"" if arrays[0].dtype.kind in "OSU" else 0
     whole = np.full((sum(len(array) for array in arrays), *shape), padding, arrays[0].dtype)
     row = 0
     for array in arrays:

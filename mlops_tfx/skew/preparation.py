@@ -13,6 +13,7 @@ from mlops_tfx.errors import ArtifactError, ConfigError, DataError, UserCodeErro
 from mlops_tfx.skew import rows
 from mlops_tfx.skew.comparison import FEATURE, compare
 from mlops_tfx.skew.findings import Findings, Refused
+from mlops_tfx.skew.lengths import compare_lengths, lengths
 from mlops_tfx.skew.synthesis import synthesise
 from mlops_tfx.skew.trained_model import find_trained_model
 from mlops_tfx.skew.training import Computed, Preprocessing, Reference, RejectedError, predict
@@ -92,10 +93,13 @@ def hold_what_training_read(
     except DataError as error:
         findings.problems.append(f"transformed_examples do not fit the transform graph: {error}")
         return reference
+    graph = reference.read
     findings.training_read = [
-        compare(name, FEATURE, features[name], reference.read.features[name], request.tolerances.features)
+        compare(name, FEATURE, features[name], graph.features[name], request.tolerances.features)
         for name in sorted(features)
     ]
+    for name in sorted(features):
+        findings.training_read += compare_lengths(name, lengths(read.tensors[name]), lengths(graph.tensors[name]))
     return Reference(reference.rows, read, reference.written)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from mlops_tfx.skew.comparison import Outcome
+from mlops_tfx.skew.comparison import ELEMENTS, Outcome
 from mlops_tfx.skew.rows import shown_value
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def _outcome(outcome: Outcome, rows: RowSet) -> dict[str, Any]:
     found: dict[str, Any] = {
         "name": outcome.name,
         "kind": outcome.kind,
+        "counted": outcome.counted,
         "elements": outcome.elements,
         "differing": outcome.differing,
         "rows_differing": outcome.rows,
@@ -164,7 +165,8 @@ def _cells(outcome: Outcome, rows: RowSet) -> tuple[str, str, str, str]:
         apart = "" if worst.ulps is None else f", {worst.ulps:,} ULPs"
         values = f"{shown_value(worst.training)!r} -> {shown_value(worst.served)!r}"
         text = f"{values}{apart}, in {rows.names[worst.row]}"
-    return f"{outcome.elements:,}", f"{outcome.differing:,}", text, "equal" if outcome.equal else "differs"
+    counted = "" if outcome.counted == ELEMENTS else f" {outcome.counted}"
+    return f"{outcome.elements:,}{counted}", f"{outcome.differing:,}", text, "equal" if outcome.equal else "differs"
 
 
 def _worst_rows(findings: Findings) -> Iterator[str]:

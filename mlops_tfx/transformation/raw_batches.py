@@ -26,15 +26,18 @@ class RawBatches:
     Attributes:
         arrow_schema: the columns.
         checks: what must hold for the columns of each tensor.
+        ragged: the columns of ragged tensors.
     """
 
     arrow_schema: pa.Schema
     checks: tuple[_Dense | _Sparse | _Ragged, ...]
+    ragged: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, config: TensorAdapterConfig) -> RawBatches:
         """Reads it off the configuration of a TensorAdapter."""
-        return cls(config.arrow_schema, tuple(_checks(config.tensor_representations)))
+        representations = config.tensor_representations
+        return cls(config.arrow_schema, tuple(_checks(representations)), frozenset(_ragged_columns(representations)))
 
     def check(self, batch: pa.RecordBatch, where: str) -> pa.RecordBatch:
         """Returns the batch in exactly these columns, after checking that its rows make tensors.
@@ -44,6 +47,8 @@ class RawBatches:
                 of a sparse or ragged tensor do not fit each other; names feature, row and remedy.
         """
         columns = [_column(batch, field) for field in self.arrow_schema]
+        columns = [_whole(column) if field.name in self.ragged else column
+                   for field, column in zip(self.arrow_schema, columns, strict=True)]  # fmt: skip
         checked = pa.RecordBatch.from_arrays(columns, schema=self.arrow_schema)
         for check in self.checks:
             check.run(checked, where)
@@ -69,6 +74,22 @@ def _checks(representations: Any) -> Iterator[_Dense | _Sparse | _Ragged]:
             # Below ##SEQUENCE##, tfx_bsl makes the steps of a row itself; partitions there divide the values of a step.
             if len(ragged.feature_path.step) == 1:
                 yield _Ragged(name, ragged.feature_path.step[0], steps)
+
+
+def _ragged_columns(representations: Any) -> Iterator[str]:
+    for representation in representations.values():
+        if representation.WhichOneof("kind") == "ragged_tensor":
+            ragged = representation.ragged_tensor
+            yield ragged.feature_path.step[0]
+            yield from (partition.row_length for partition in ragged.partition if partition.HasField("row_length"))
+
+
+def _whole(column: pa.Array) -> pa.Array:
+    """The column, copied if it is a slice of a longer one, all of whose values tfx_bsl would take."""
+    if isinstance(column, (pa.ListArray, pa.LargeListArray)):
+        sliced = bool(column.offset) or len(column.flatten()) != len(column.values)
+        return column.take(pa.array(np.arange(len(column)))) if sliced else column
+    return column
 
 
 @dataclass(frozen=True)

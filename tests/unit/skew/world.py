@@ -123,7 +123,7 @@ def _dense(sparse: Any, default: float) -> Any:
     return tf.squeeze(tf.sparse.to_dense(shaped, default), 1)
 
 
-def make_graph(folder: Path, rows: dict[str, pa.Array]) -> str:
+def make_graph(folder: Path, rows: dict[str, pa.Array], function: Any = preprocessing_fn) -> str:
     """Analyses rows by tf.Transform itself."""
     import apache_beam as beam
     import tensorflow_transform.beam as tft_beam
@@ -137,7 +137,7 @@ def make_graph(folder: Path, rows: dict[str, pa.Array]) -> str:
     batch = pa.RecordBatch.from_arrays([rows[name] for name in config.arrow_schema.names], schema=config.arrow_schema)
     with tft_beam.Context(temp_dir=str(folder / "temp")), beam.Pipeline() as pipeline:
         data = pipeline | beam.Create([batch])
-        transform_fn = (data, config) | tft_beam.AnalyzeDataset(preprocessing_fn)
+        transform_fn = (data, config) | tft_beam.AnalyzeDataset(function)
         _ = transform_fn | tft_beam.WriteTransformFn(str(folder / "graph"))
         metadata = dataset_metadata.DatasetMetadata(schema)
         _ = metadata | tft_beam.WriteMetadata(str(folder / "graph" / "metadata"), pipeline=pipeline)
@@ -155,7 +155,7 @@ def write_examples(folder: Path, splits: dict[str, pa.RecordBatch]) -> Examples:
     return examples
 
 
-def make_world(folder: Path) -> World:
+def make_world(folder: Path, function: Any = preprocessing_fn, *, with_stale: bool = True) -> World:
     from tensorflow_transform.tf_metadata import schema_utils
 
     from mlops_tfx.io.protos import write_schema
@@ -163,11 +163,13 @@ def make_world(folder: Path) -> World:
 
     parts = {split: columns(rows, seed) for seed, (split, rows) in enumerate(ROWS.items())}
     batches = {split: pa.RecordBatch.from_arrays(list(part.values()), list(part)) for split, part in parts.items()}
-    graph = make_graph(folder / "fresh", parts["train"])
-    stale = make_graph(folder / "stale", columns(ROWS["train"], seed=7, price=25.0))
+    graph = make_graph(folder / "fresh", parts["train"], function)
+    older = columns(ROWS["train"], seed=7, price=25.0)
+    stale = make_graph(folder / "stale", older, function) if with_stale else graph
     write_schema(str(folder / "schema" / "schema.pbtxt"), schema_utils.schema_from_feature_spec(feature_spec()))
     applied = SavedGraph(graph, list(feature_spec()))
-    transformed = {split: applied.transform(batch, "rows") for split, batch in batches.items()}
+    flatten = applied.flattener.flatten
+    transformed = {split: flatten(applied.transform(batch, "rows")) for split, batch in batches.items()}
     random = np.random.default_rng(3)
     weights = {"embedding": (4, 2), "tags": (5, 2), "hidden": (6, 5), "bias": (5,), "out": (5, 1)}
     return World(

@@ -74,8 +74,9 @@ rows = st.lists(st.lists(st.lists(st.lists(st.integers(0, 9), max_size=3), max_s
 
 
 @settings(max_examples=50, deadline=None)
-@given(rows)
-def test_ragged_tensors_are_the_nested_lists(nested: list[list[list[list[int]]]]) -> None:
+@given(rows, st.integers(0, 5), st.integers(0, 5))
+def test_ragged_tensors_are_the_nested_lists(nested: list[list[list[list[int]]]], start: int, count: int) -> None:
+    """Also those of a slice, which shares its values with the rows around it."""
     from tfx_bsl.tfxio.tensor_adapter import TensorAdapter
 
     columns = {
@@ -84,8 +85,12 @@ def test_ragged_tensors_are_the_nested_lists(nested: list[list[list[list[int]]]]
         "inner": [[len(inner) for items in row for inner in items] for row in nested],
     }
     config = tensors.adapter_config(schema_of(NESTED), ["t"])
-    tensor = TensorAdapter(config).ToBatchTensors(RawBatches.of(config).check(batch_of(**columns), "f"))["t"]
-    assert tensor.to_list() == nested
+    for batch, expected in (
+        (batch_of(**columns), nested),
+        (batch_of(**columns).slice(start, count), nested[start : start + count]),
+    ):
+        tensor = TensorAdapter(config).ToBatchTensors(RawBatches.of(config).check(batch, "f"))["t"]
+        assert tensor.to_list() == expected
 
 
 def test_a_schema_that_makes_no_tensors() -> None:
