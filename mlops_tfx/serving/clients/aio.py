@@ -112,7 +112,7 @@ class AsynchronousClient(abc.ABC, Generic[P]):
         Args:
             model_name: as of `predict`.
             inputs: as of `predict`; or an iterator of such inputs, such as the record batches of a file, of which one
-                is held at a time.
+                is held at a time; or a list of tables.
             rows: the most rows of a request.
             signature_name: as of `predict`.
             version: as of `predict`.

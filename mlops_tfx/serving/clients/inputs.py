@@ -59,12 +59,17 @@ def read(inputs: Any) -> Inputs:
         return Columns(inputs)
     if tables.is_table(inputs):
         return Batch(tables.to_batch(inputs))
-    if isinstance(inputs, (str, bytes)) or not hasattr(inputs, "__iter__"):
+    if isinstance(inputs, (str, bytes)) or not hasattr(inputs, "__iter__") or tables.is_series(inputs):
+        row = "; one row of a frame is frame.iloc[[0]]" if tables.is_series(inputs) else ""
         raise ValueError(
             "expected named tensors (a dict), serialized tf.Examples (a list of bytes), rows (a list of dicts), a "
-            f"pandas DataFrame or an Arrow table, received {type(inputs).__name__}"
+            f"pandas DataFrame or an Arrow table, received {type(inputs).__name__}{row}"
         )
     rows = list(inputs)
+    if rows and tables.is_table(rows[0]):
+        raise ValueError(
+            f"expected one table, received a list of {type(rows[0]).__name__}; predict_batches takes them one by one"
+        )
     kinds = [Mapping if isinstance(row, Mapping) else type(row) for row in rows]
     for index, kind in enumerate(kinds):
         if kind not in (Mapping, bytes) or kind != kinds[0]:
@@ -91,6 +96,8 @@ def tensors(given: Inputs, signature: SignatureDescription | None, dtypes: Mappi
     if isinstance(given, Serialized) or (examples_input and not _names(given) & {examples_input}):
         # A signature that is not there gets its bytes as the usual input.
         encoded = given.values if isinstance(given, Serialized) else examples(given, dtypes)
+        if examples_input is None and not encoded:
+            return {name: fit([], value.dtype) for name, value in expected.items()}
         if examples_input is None:
             raise ValueError(
                 f"expected values for the inputs {', '.join(expected)}, received serialized tf.Examples, which this "

@@ -12,6 +12,7 @@ import grpc
 
 from mlops_tfx.errors import ServingError
 from mlops_tfx.serving.clients import inputs as forms
+from mlops_tfx.serving.clients import tables
 from mlops_tfx.serving.clients.conversation import Deadline, Effect, Send, Steps
 from mlops_tfx.serving.clients.descriptions import ModelMetadata, Prediction, Target, VersionStatus
 from mlops_tfx.serving.clients.protocol import Protocol, Scores
@@ -114,7 +115,7 @@ class BlockingClient(abc.ABC, Generic[P]):
         Args:
             model_name: as of `predict`.
             inputs: as of `predict`; or an iterator of such inputs, such as the record batches of a file, of which one
-                is held at a time.
+                is held at a time; or a list of tables.
             rows: the most rows of a request.
             signature_name: as of `predict`.
             version: as of `predict`.
@@ -237,8 +238,9 @@ class BlockingClient(abc.ABC, Generic[P]):
 
 
 def pieces(inputs: Any, rows: int) -> Iterator[forms.Inputs]:
-    """Cuts inputs, or each of an iterator's, into pieces of at most so many rows. Raises ValueError."""
-    several = isinstance(inputs, Iterator)
+    """Cuts inputs, or each of an iterator's or list's, into pieces of at most so many rows. Raises ValueError."""
+    listed = isinstance(inputs, (list, tuple)) and tables.is_table(next(iter(inputs), None))
+    several = listed or isinstance(inputs, Iterator)
     for part in inputs if several else [inputs]:
         # An iterator of rows is no table of its own: a dict that comes alone would be columns.
         yield from forms.slices(forms.read(part), rows)

@@ -27,6 +27,12 @@ def is_table(value: Any) -> bool:
     return arrow is not None and isinstance(value, (arrow.RecordBatch, arrow.Table))
 
 
+def is_series(value: Any) -> bool:
+    """Whether a value is a pandas series, of which it cannot be told whether it is a row or a column."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(value, pandas.Series)
+
+
 def to_batch(value: Any) -> pa.RecordBatch:
     """Returns a frame, table or batch as one record batch. In a frame NaN, None and NA are missing, as pandas has it.
 
@@ -111,7 +117,9 @@ def _column(values: Any) -> Any:
         # Rows of several values are lists; text goes by Python objects, as numpy pads it.
         values = values.tolist() if values.ndim > 1 or values.dtype.kind in "OUS" else values
     elif isinstance(values, (str, bytes)) or not hasattr(values, "__len__"):
-        raise ValueError(f"expected a list of values, one per row, received {type(values).__name__}")
+        raise ValueError(
+            f"expected a list of values, one per row, received {type(values).__name__}; a row is a dict in a list"
+        )
     try:
         return pa.array(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError):

@@ -192,7 +192,7 @@ def test_pieces(ask: Asker) -> None:
     expected = [values[start : start + 300] / 2 + 2 for start in range(0, 1000, 300)]
     frame = pd.DataFrame({"x": values})
     batches = pa.Table.from_pandas(frame).to_batches(max_chunksize=300)
-    for inputs in ({"x": values}, frame, [{"x": value} for value in values], iter(batches)):
+    for inputs in ({"x": values}, frame, [{"x": value} for value in values], iter(batches), batches):
         found = [answer["y"] for answer in ask.predict_batches("half", inputs, rows=300)]
         assert [len(piece) for piece in found] == [300, 300, 300, 100]
         for piece, wanted in zip(found, expected, strict=True):
@@ -289,6 +289,48 @@ def test_headers_arrive_and_unavailable_is_repeated() -> None:
             client.get_model_status("m")
     assert len(seen) == 4
     stand_in.stop(None).wait()
+
+
+@pytest.mark.parametrize("kind", ["REST", "async REST"])
+def test_http_503_is_repeated_and_400_is_not(kind: str) -> None:
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+    codes, seen = [503, 502, 200, 400], []
+    state = {"version": "3", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append(self.path)
+            code = codes[len(seen) - 1]
+            body = json.dumps({"model_version_status": [state]} if code == 200 else {"error": f"code {code}"}).encode()
+            self.send_response(code)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *arguments: Any) -> None:
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("localhost", 0), Handler) as stand_in:
+        stand_in.rest_port = stand_in.server_port  # type: ignore[attr-defined]  # where an Asker looks
+        thread = threading.Thread(target=stand_in.serve_forever)
+        thread.start()
+        ask = Asker(kind, stand_in, retry=Retry(attempts=3, first_pause=0.001))
+        assert [status.version for status in ask.get_model_status("m")] == [3]
+        assert ask.refused("get_model_status", "m") == ("INVALID_ARGUMENT", "code 400")
+        ask.end()
+        stand_in.shutdown()
+        thread.join()
+    assert seen == ["/v1/models/m"] * 4
+
+
+def test_no_rows_are_asked_as_any_others(ask: Asker) -> None:
+    for nothing in ({"x": []}, []):
+        if ask.kind == "REST in rows":  # the protocol has no such request
+            refusal = ("INVALID_ARGUMENT", "No values in 'instances' array")
+            assert ask.refused("predict", "half", nothing) == refusal
+        else:
+            assert ask.predict("half", nothing)["y"].tolist() == []
 
 
 def test_messages_too_large_are_refused(server: Any) -> None:

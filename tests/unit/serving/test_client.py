@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import pandas as pd
 import pytest
 
 from mlops_tfx.errors import ServingError
@@ -59,6 +60,8 @@ def test_waiting_for_no_server() -> None:
         (3, "received int"),
         ([b"", 3], "row 1: expected a dict or a serialized tf.Example, received int"),
         ([{"a": 1}, b""], "row 1: .* received bytes beside other rows of another kind"),
+        (pd.Series({"a": 1}), r"received Series; one row of a frame is frame.iloc\[\[0\]\]"),
+        ([pd.DataFrame({"a": [1]})] * 2, "expected one table, received a list of DataFrame; predict_batches takes"),
     ],
 )
 def test_wrong_inputs(inputs: Any, text: str) -> None:
