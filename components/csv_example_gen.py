@@ -38,6 +38,8 @@ class CsvExampleGen(FileBasedExampleGen, first=_ARGUMENTS):
         column_types: types of single columns, instead of inferring them: ``{"zip": "STRING"}``.
     """
 
+    EXECUTION_TYPE = "tfx.components.example_gen.csv_example_gen.component.CsvExampleGen"
+
     delimiter: str = ","
     column_names: tuple[str, ...] = ()
     column_types: dict[str, str] = {}  # noqa: RUF012  # the default of a parameter, never changed

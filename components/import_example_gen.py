@@ -38,6 +38,8 @@ class ImportExampleGen(FileBasedExampleGen, first=_ARGUMENTS):
         custom_executor_spec: as in FileBasedExampleGen.
     """
 
+    EXECUTION_TYPE = "tfx.components.example_gen.import_example_gen.component.ImportExampleGen"
+
     payload_format: config.PayloadFormat = config.PayloadFormat.FORMAT_TF_EXAMPLE
     max_corrupt_records: int = 0
 

@@ -18,6 +18,8 @@ class ImportSchemaGen(Component):
     Writes ``schema.pbtxt``. Editing the file re-runs the node: the cache goes by its content.
     """
 
+    EXECUTION_TYPE = "tfx.components.schema_gen.import_schema_gen.component.ImportSchemaGen"
+
     schema_file: str
     schema = Output(Schema)
 

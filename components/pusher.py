@@ -48,6 +48,9 @@ class Pusher(Component):
     (and ``held_back``, 1, where that is a mark in the store).
     """
 
+    EXECUTION_TYPE = "tfx.components.pusher.component.Pusher"
+    BASE_TYPE = "Deploy"
+
     model: OptionalInput[Model] = OptionalInput()
     model_blessing: OptionalInput[ModelBlessing] = OptionalInput()
     infra_blessing: OptionalInput[InfraBlessing] = OptionalInput()

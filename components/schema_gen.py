@@ -20,6 +20,8 @@ class SchemaGen(Component):
     Writes ``schema.pbtxt``.
     """
 
+    EXECUTION_TYPE = "tfx.components.schema_gen.component.SchemaGen"
+    BASE_TYPE = "Process"
     HEAVY_IMPORTS = ("tensorflow_data_validation",)
 
     statistics: Inputs[ExampleStatistics]

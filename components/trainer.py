@@ -53,6 +53,8 @@ class Trainer(Component):
     The seeds of Python, NumPy, TensorFlow and Keras are set before run_fn is called.
     """
 
+    EXECUTION_TYPE = "tfx.components.trainer.component.Trainer"
+    BASE_TYPE = "Train"
     HEAVY_IMPORTS = ("tensorflow",)
 
     examples: OptionalInputs[Examples] = OptionalInputs()
@@ -109,6 +111,7 @@ class Trainer(Component):
         with seeded(SEED), user_code("run_fn"):
             train(fn_args)
         check_saved_model(str(fn_args.serving_model_dir))
+        _make_restorable(str(fn_args.serving_model_dir))
         self.model.custom_properties[TRAINED_ON] = describe_inputs(self._given())
 
     def _given(self) -> dict[str, Sequence[Artifact]]:
@@ -144,6 +147,19 @@ class Trainer(Component):
             hyperparameters=_read_hyperparameters(self.hyperparameters) if self.hyperparameters else None,
             custom_config=self.custom_config,
             num_examples=_count_examples(self.statistics) if self.statistics else None,
+        )
+
+
+def _make_restorable(folder: str) -> None:
+    from mlops_tfx.serving.export.restoring import link_variables
+
+    unlinked = link_variables(folder)
+    if unlinked:
+        _LOG.warning(
+            "tf.saved_model.save left %d variables of the model (%s, ...) unlinked from what TensorFlow Serving and "
+            "BulkInferrer restore, as it does with Keras 3; the model was written anew, linked",
+            len(unlinked),
+            unlinked[0],
         )
 
 

@@ -22,6 +22,8 @@ class Node:
 
     Attributes:
         BASE_TYPE: ML Metadata's system type of the executions ("Train", "Transform", "Process", "Evaluate", "Deploy").
+        EXECUTION_TYPE: the name under which stores hold the executions, where that is not the class's own; of this class
+            alone, not of those derived from it.
         HEAVY_IMPORTS: slow modules that ``run()`` needs; the runner imports them ahead, while other nodes work.
         TAKES_TIMEOUT: whether ``execution_timeout_sec`` makes sense: whether it runs code that could hang.
         problems: what is wrong with how the node was made; reported by ``Pipeline`` together with everything else.
@@ -33,6 +35,7 @@ class Node:
     """
 
     BASE_TYPE: ClassVar[str | None] = None
+    EXECUTION_TYPE: ClassVar[str | None] = None
     HEAVY_IMPORTS: ClassVar[tuple[str, ...]] = ()
     TAKES_TIMEOUT: ClassVar[bool] = False
 
@@ -55,8 +58,9 @@ class Node:
 
     @property
     def type_name(self) -> str:
-        """The execution type in the metadata store: the fully qualified class name."""
-        return f"{type(self).__module__}.{type(self).__qualname__}"
+        """The execution type in the metadata store: the fully qualified class name, in TFX if the class is TFX's."""
+        own: str | None = vars(type(self)).get("EXECUTION_TYPE")
+        return own or f"{type(self).__module__}.{type(self).__qualname__}"
 
     @property
     def inputs(self) -> Mapping[str, BaseChannel[Any]]:

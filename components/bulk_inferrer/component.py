@@ -43,6 +43,7 @@ class BulkInferrer(Component):
     input is Parquet). Custom properties: ``rows``, or ``not_inferred_because``.
     """
 
+    EXECUTION_TYPE = "tfx.components.bulk_inferrer.component.BulkInferrer"
     HEAVY_IMPORTS = ("tensorflow",)
 
     examples: Inputs[Examples]

@@ -42,6 +42,8 @@ class DistributionValidator(Component):
     JSON: 1 for every pair without anomalies, otherwise 0.
     """
 
+    EXECUTION_TYPE = "tfx.components.distribution_validator.component.DistributionValidator"
+    BASE_TYPE = "Process"
     HEAVY_IMPORTS = ("tensorflow_data_validation",)
 
     statistics: Input[ExampleStatistics]

@@ -45,6 +45,7 @@ class Evaluator(Component):
             ``baseline_model`` and, when refused, ``not_blessed_reason``.
     """
 
+    EXECUTION_TYPE: ClassVar[str | None] = "tfx.components.evaluator.component.Evaluator"
     BASE_TYPE: ClassVar[str | None] = "Evaluate"
     HEAVY_IMPORTS: ClassVar[tuple[str, ...]] = ("tensorflow", "apache_beam", "tensorflow_model_analysis")
 

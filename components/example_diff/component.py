@@ -36,6 +36,8 @@ class ExampleDiff(Component):
     pairs of rows.
     """
 
+    EXECUTION_TYPE = "tfx.components.example_diff.component.ExampleDiff"
+    BASE_TYPE = "Process"
     HEAVY_IMPORTS = ("tensorflow_data_validation",)
 
     examples_test: Input[Examples]

@@ -54,6 +54,7 @@ class ExampleValidator(Component):
     JSON: for every split the feature that is farthest away, and how far.
     """
 
+    EXECUTION_TYPE = "tfx.components.example_validator.component.ExampleValidator"
     HEAVY_IMPORTS = ("tensorflow_data_validation",)
 
     statistics: Input[ExampleStatistics]

@@ -52,6 +52,7 @@ class InfraValidator(Component):
     ``blessed``, ``has_model``, ``server`` and, if refused, ``not_blessed_reason``.
     """
 
+    EXECUTION_TYPE = "tfx.components.infra_validator.component.InfraValidator"
     HEAVY_IMPORTS = ("tensorflow",)
 
     model: Input[Model]

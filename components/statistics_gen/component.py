@@ -36,6 +36,8 @@ class StatisticsGen(Component):
     is the largest, and the custom property ``spans`` lists all.
     """
 
+    EXECUTION_TYPE = "tfx.components.statistics_gen.component.StatisticsGen"
+    BASE_TYPE = "Process"
     HEAVY_IMPORTS = ("apache_beam", "tensorflow_data_validation")
 
     examples: Inputs[Examples]

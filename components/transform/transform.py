@@ -70,6 +70,8 @@ class Transform(Component):
         post_transform_schema, post_transform_stats, post_transform_anomalies: of the transformed splits, after it.
     """
 
+    EXECUTION_TYPE = "tfx.components.transform.component.Transform"
+    BASE_TYPE = "Transform"
     HEAVY_IMPORTS = ("apache_beam", "tensorflow_transform.beam", "tensorflow_data_validation")
 
     examples: Inputs[Examples]

@@ -39,6 +39,7 @@ class Tuner(Component):
     best first).
     """
 
+    EXECUTION_TYPE = "tfx.components.tuner.component.Tuner"
     HEAVY_IMPORTS = ("tensorflow",)
 
     examples: Inputs[Examples]

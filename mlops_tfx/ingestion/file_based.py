@@ -36,6 +36,8 @@ class FileBasedExampleGen(BaseExampleGen):
             `read` may return, or a class with TFX's method ``GetInputSourceToExamplePTransform``.
     """
 
+    EXECUTION_TYPE = "tfx.components.example_gen.component.FileBasedExampleGen"
+
     input_base: str
     input_config: config.Input | None = None
     output_config: config.Output | None = None

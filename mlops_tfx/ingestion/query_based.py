@@ -33,6 +33,9 @@ class QueryBasedExampleGen(BaseExampleGen):
             or a class with TFX's method ``GetInputSourceToExamplePTransform``.
     """
 
+    EXECUTION_TYPE = "tfx.components.example_gen.component.QueryBasedExampleGen"
+    BASE_TYPE = "Process"
+
     input_config: config.Input | None = None
     output_config: config.Output | None = None
     custom_config: config.CustomConfig | dict[str, Any] | None = None

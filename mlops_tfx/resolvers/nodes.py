@@ -28,6 +28,8 @@ class Importer(Node):
         output_key: name of the output; ``result`` by default.
     """
 
+    EXECUTION_TYPE = "tfx.dsl.components.common.importer.Importer"
+
     def __init__(
         self,
         source_uri: str | Placeholder,
@@ -76,6 +78,8 @@ class Resolver(Node):
         config: keyword arguments for the strategy, or the function.
         **channels: what to choose from; the outputs have the same names and types.
     """
+
+    EXECUTION_TYPE = "tfx.dsl.components.common.resolver.Resolver"
 
     _ANY: ClassVar[type[Artifact]] = Artifact
 

@@ -158,18 +158,25 @@ class _FileBased(_TfxExampleGen):
 class FileBasedExampleGen(_FileBased, ingestion.FileBasedExampleGen):
     """`mlops_tfx.ingestion.FileBasedExampleGen` with TFX's class attributes."""
 
+    EXECUTION_TYPE = ingestion.FileBasedExampleGen.EXECUTION_TYPE
+
 
 class CsvExampleGen(_FileBased, components.CsvExampleGen):
     """`mlops_tfx.components.CsvExampleGen` with TFX's class attributes."""
+
+    EXECUTION_TYPE = components.CsvExampleGen.EXECUTION_TYPE
 
 
 class ImportExampleGen(_FileBased, components.ImportExampleGen):
     """`mlops_tfx.components.ImportExampleGen` with TFX's class attributes."""
 
+    EXECUTION_TYPE = components.ImportExampleGen.EXECUTION_TYPE
+
 
 class QueryBasedExampleGen(_TfxExampleGen, ingestion.QueryBasedExampleGen):
     """`mlops_tfx.ingestion.QueryBasedExampleGen` with TFX's class attributes."""
 
+    EXECUTION_TYPE = ingestion.QueryBasedExampleGen.EXECUTION_TYPE
     DRIVER_CLASS: ClassVar[Any] = driver.QueryBasedDriver
 
     def queries(self) -> dict[str, str]:

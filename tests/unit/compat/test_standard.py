@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -353,3 +354,29 @@ def test_users_test_cases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     with test_cases.override_env_var("A_VARIABLE_OF_MINE", "1"), test_cases.change_working_dir(str(tmp_path)) as before:
         assert Path.cwd() == tmp_path
     assert Path.cwd() == Path(before)
+
+
+@pytest.mark.usefixtures("as_tfx")
+def test_executions_have_the_names_that_tfx_gives_them() -> None:
+    """What ``store.get_executions_by_type("tfx.components.trainer.component.Trainer")`` finds."""
+    from mlops_tfx import components, resolvers
+
+    classes = [getattr(components, name) for name in components.__all__ if name[0].isupper()]
+    classes += [resolvers.Importer, resolvers.Resolver]
+    named = [cls for cls in classes if vars(cls).get("EXECUTION_TYPE")]
+    assert len(named) == 19  # the others are our own
+    for cls in named:
+        module, _, name = cls.EXECUTION_TYPE.rpartition(".")
+        served = getattr(importlib.import_module(module), name)
+        assert issubclass(served, cls), cls
+        assert vars(served)["EXECUTION_TYPE"] == cls.EXECUTION_TYPE
+
+
+def test_a_class_derived_from_a_standard_one_has_a_name_of_its_own() -> None:
+    from mlops_tfx.components import ImportSchemaGen
+
+    class Mine(ImportSchemaGen):
+        """Another one."""
+
+    assert ImportSchemaGen(schema_file="s").type_name.startswith("tfx.components.schema_gen.")
+    assert Mine(schema_file="s").type_name == f"{__name__}.{Mine.__qualname__}"

@@ -1,0 +1,82 @@
+"""SavedModels whose variables a session cannot restore, and how they are mended.
+
+``tf.saved_model.save`` leaves the variables of a Keras 3 model unlinked from the graph that TensorFlow Serving and
+BulkInferrer restore: the checkpoint assigns others of the same value. Only ``tf.saved_model.load`` puts them together.
+What it loads, saved once more, is linked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from mlops_tfx import filesystem
+
+_MODEL, _EXTRA = "saved_model.pb", "assets.extra"
+
+
+def unlinked_variables(folder: str) -> list[str]:
+    """Returns the names of the variables that signatures read and restoring does not set.
+
+    Reads the graph alone. None for a folder without a binary SavedModel.
+
+    Args:
+        folder: of the SavedModel.
+    """
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    path = filesystem.join(folder, _MODEL)
+    if not filesystem.exists(path):
+        return []
+    message = saved_model_pb2.SavedModel.FromString(filesystem.read_bytes(path))
+    return sorted({name for graph in message.meta_graphs for name in _unlinked(graph)})
+
+
+def link_variables(folder: str) -> list[str]:
+    """Writes a SavedModel anew if a session could not restore it; otherwise leaves it alone.
+
+    Args:
+        folder: of the SavedModel, on this machine; it is replaced when the new one is complete.
+
+    Returns:
+        The variables that were not linked, by name.
+    """
+    unlinked = unlinked_variables(folder)
+    if not unlinked:
+        return []
+    loaded = tf.saved_model.load(folder)
+    anew = f"{folder}.linked"
+    filesystem.remove_tree(anew)
+    tf.saved_model.save(loaded, anew, signatures=dict(loaded.signatures) or None)
+    extra = filesystem.join(folder, _EXTRA)
+    if filesystem.isdir(extra):
+        filesystem.rename(extra, filesystem.join(anew, _EXTRA))
+    filesystem.remove_tree(folder)
+    filesystem.rename(anew, folder)
+    return unlinked
+
+
+def _unlinked(graph: Any) -> Iterable[str]:
+    nodes = {node.name: node for node in graph.graph_def.node}
+    outputs = [tensor.name for signature in graph.signature_def.values() for tensor in signature.outputs.values()]
+    restored = _handles([graph.saver_def.restore_op_name], nodes)
+    return _handles(outputs, nodes) - restored
+
+
+def _handles(roots: Iterable[str], nodes: Mapping[str, Any]) -> set[str]:
+    """Names of the resource variables that these nodes depend on."""
+    seen: set[str] = set()
+    waiting = [_node_of(root) for root in roots]
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name not in nodes:
+            continue
+        seen.add(name)
+        waiting.extend(_node_of(source) for source in nodes[name].input)
+    return {name for name in seen if nodes[name].op == "VarHandleOp"}
+
+
+def _node_of(tensor: str) -> str:
+    return tensor.removeprefix("^").partition(":")[0]
