@@ -22,8 +22,8 @@ class Node:
 
     Attributes:
         BASE_TYPE: ML Metadata's system type of the executions ("Train", "Transform", "Process", "Evaluate", "Deploy").
-        EXECUTION_TYPE: the name under which stores hold the executions, where that is not the class's own; of this class
-            alone, not of those derived from it.
+        EXECUTION_TYPE: the name under which stores hold the executions, where that is not the class's own; for this
+            class alone, not for those derived from it.
         HEAVY_IMPORTS: slow modules that ``run()`` needs; the runner imports them ahead, while other nodes work.
         TAKES_TIMEOUT: whether ``execution_timeout_sec`` makes sense: whether it runs code that could hang.
         problems: what is wrong with how the node was made; reported by ``Pipeline`` together with everything else.
