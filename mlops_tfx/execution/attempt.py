@@ -6,15 +6,17 @@ that could not be stopped, after the run gave up waiting for it) finds it closed
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from mlops_tfx.errors import MlopsTfxError, RunInterrupted
+from mlops_tfx.errors import MlopsTfxError, NodeFailedError, RunInterrupted
+from mlops_tfx.execution import untold
 from mlops_tfx.execution.observer import NodeReport, NodeState
 from mlops_tfx.execution.staging import Staging
 from mlops_tfx.metadata import ExecutionState
@@ -151,8 +153,21 @@ class Attempt:
             execution_id = self.begin({}, {}, None) if self._execution_id is None else self._execution_id
             self._run.store.fail(execution_id, error_text(error), state)
         except Exception as refused:
-            return f" (the metadata store could not be told: {message_of(refused)})"
+            root = self._run.home or self._run.pipeline.pipeline_root
+            kept = untold.keep(root, self._identity, self._execution_id, state, error_text(error))
+            return f" (the metadata store could not be told: {message_of(refused)}; {kept})"
         return ""
+
+
+@contextlib.contextmanager
+def recorded(node: Node, run: Run) -> Iterator[None]:
+    """Makes any error a failure of the node, which is in the store."""
+    attempt = Attempt(node, run)
+    try:
+        yield
+    except Exception as error:
+        raise NodeFailedError(node.id, message_of(error) + attempt.fail(error)) from error
+    attempt.succeed()
 
 
 def message_of(error: BaseException) -> str:

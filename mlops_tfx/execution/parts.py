@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from mlops_tfx.errors import MlopsTfxError, NodeFailedError, ResolutionError, SkipSignal
+from mlops_tfx.errors import MlopsTfxError, ResolutionError, SkipSignal
 from mlops_tfx.execution import dynamic
-from mlops_tfx.execution.attempt import Attempt, message_of
+from mlops_tfx.execution.attempt import recorded
 from mlops_tfx.execution.observer import NodeReport, NodeState
 from mlops_tfx.execution.task import Outcome, skip
 from mlops_tfx.metadata import ExecutionState
@@ -26,7 +25,7 @@ def begin(node: Pipeline, run: Run) -> Run | Outcome:
         NodeFailedError: its inputs or settings cannot be had; the store has a FAILED execution that says why.
     """
     run.observer.node_started(node.id)
-    with _recorded(node, run):
+    with recorded(node, run):
         try:
             reason = dynamic.closed_by(node, node.scopes, run)
             inputs = dynamic.inputs_of(node, run) if reason is None else {}
@@ -37,17 +36,6 @@ def begin(node: Pipeline, run: Run) -> Run | Outcome:
             return skip(node, run, reason, dynamic.implicit_inputs(node, run))
         _check_inputs(node, inputs)
         return run.for_part(node, inputs)
-
-
-@contextlib.contextmanager
-def _recorded(node: Pipeline, run: Run) -> Iterator[None]:
-    """Makes any error a failure of the node, which is in the store."""
-    attempt = Attempt(node, run)
-    try:
-        yield
-    except Exception as error:
-        raise NodeFailedError(node.id, message_of(error) + attempt.fail(error)) from error
-    attempt.succeed()
 
 
 def _check_inputs(node: Pipeline, inputs: Artifacts) -> None:
@@ -72,7 +60,7 @@ def end(node: Pipeline, run: Run, part: Run, reports: Mapping[str, NodeReport], 
     Raises:
         NodeFailedError: a node within failed, or publishing did; the store has a FAILED execution of the pipeline.
     """
-    with _recorded(node, run):
+    with recorded(node, run):
         if failed:
             raise MlopsTfxError(f"{', '.join(failed)} failed")
         outputs = {key: part.artifacts_of(channel) for key, channel in node.inner_outputs.items()}

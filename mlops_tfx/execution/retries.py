@@ -6,6 +6,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 from mlops_tfx.errors import ConfigError, NodeFailedError, ValidationFailure
+from mlops_tfx.execution.attempt import recorded
 from mlops_tfx.execution.task import Outcome, run_node
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ def run_attempts(node: Node, run: Run) -> Outcome:
         NodeFailedError: the last attempt failed.
     """
     if run.partial is not None:
-        outside = run.partial.outcome(node, run)
+        with recorded(node, run):
+            outside = run.partial.outcome(node, run)
         if outside is not None:
             state, outputs, message = outside
             return Outcome(state, outputs, message=message)

@@ -46,6 +46,7 @@ class Run:
         before_work: called when a node turns out to need running; a run in which all is cached never calls it.
         stopping: set when the run is interrupted.
         attempts: those that have begun and not ended.
+        home: the root of the outermost pipeline; "" where that is ``pipeline``.
         stand_ins: what runs in place of components, by node id.
         partial: which nodes run, and what stands for the others; None if all do.
     """
@@ -67,6 +68,7 @@ class Run:
     attempts: set[Attempt] = field(default_factory=set)
     partial: PartialRun | None = None
     stand_ins: Mapping[str, StandIn] = field(default_factory=dict)
+    home: str = ""
 
     def identity(self, node: Node) -> NodeIdentity:
         """How the store knows a node of this run."""
@@ -117,6 +119,7 @@ class Run:
             given=given,
             partial=self.partial.parts.get(node.id) if self.partial else None,
             stand_ins=stand_ins_within(node, self.stand_ins),
+            home=self.home or self.pipeline.pipeline_root,
             index=(),
             within=(*self.within, self.identity(node)),
         )

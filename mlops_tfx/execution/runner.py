@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mlops_tfx import filesystem
 from mlops_tfx.control_flow import ForEach
 from mlops_tfx.errors import ConfigError, NodeFailedError, PipelineFailedError
+from mlops_tfx.execution import untold
 from mlops_tfx.execution.attempt import message_of
 from mlops_tfx.execution.dynamic import check_before_run
 from mlops_tfx.execution.exits import check_exit_handler, final_status, run_exit_handler
@@ -124,6 +125,7 @@ class LocalRunner:
         observer = GuardedObserver(self._observer or _default_observer())
         _make_root(pipeline.pipeline_root)
         with sigterm_ends_run(), MetadataStore(pipeline.metadata_connection_config) as store:
+            _tell_untold(pipeline, store, observer)
             for node_id in recover(pipeline, store, values):
                 observer.logged(node_id, "an earlier run was interrupted here; its unfinished outputs were removed")
             part = plan(pipeline, run_options, store) if run_options else None
@@ -135,6 +137,7 @@ class LocalRunner:
             try:
                 failures = self._work(schedule, run, resume_hint)
             finally:
+                _tell_untold(pipeline, store, observer)
                 observer.run_ended()
                 if "tensorflow" in sys.modules:
                     # What TensorFlow leaves in cycles would be torn down with the interpreter, and complain.
@@ -175,6 +178,11 @@ class LocalRunner:
             return ()
         afterwards = replace(run, stopping=threading.Event(), attempts=set())
         return run_exit_handler(self._exit_handler, afterwards, final_status(run, state, message))
+
+
+def _tell_untold(pipeline: Pipeline, store: MetadataStore, observer: Observer) -> None:
+    for note in untold.tell(pipeline.pipeline_root, store):
+        observer.logged(pipeline.pipeline_name, note)
 
 
 def _warn_of_changes(run: Run) -> None:

@@ -8,13 +8,12 @@ import sys
 
 from pipeline import create_pipeline
 from tfx import v1 as tfx
-from tfx.proto.orchestration import pipeline_pb2
+from tfx.orchestration.pipeline import RunOptions
 
 
 def main(folder: str) -> None:
     """Evaluator and Pusher run; what they need of the nodes before comes from the latest run."""
-    options = pipeline_pb2.RunOptions()
-    options.partial_run.from_nodes.extend(["Evaluator", "latest_blessed_model_resolver"])
+    options = RunOptions(from_nodes=["Evaluator", "latest_blessed_model_resolver"])
     tfx.orchestration.LocalDagRunner().run(create_pipeline(folder), run_options=options)
 
 

@@ -20,6 +20,7 @@ from mlops_tfx.execution import LocalRunner, Observer, progress
 from mlops_tfx.execution.staging import Staging
 from mlops_tfx.metadata import MetadataStore
 from mlops_tfx.pipeline import Pipeline
+from mlops_tfx.run_options import RunOptions
 
 FILE = Path(__file__).with_name("failing_pipeline.py")
 REASONS = {
@@ -138,16 +139,91 @@ def test_failure_of_the_exit_handler_does_not_hide_the_runs_own(monkeypatch, tmp
     assert isinstance(caught.value.failures[1].__cause__, RuntimeError)
 
 
-def test_store_that_refuses_everything_does_not_hide_the_error(monkeypatch, tmp_path):
+def refuse(self, *args, **kwargs):
+    raise MetadataError("server has gone away")
+
+
+@pytest.mark.parametrize("lost", [("fail",), ("begin",), ("begin", "fail")])
+def test_a_lost_store_is_told_by_the_next_run(monkeypatch, tmp_path, lost):
     module = load(monkeypatch, tmp_path, "run")
-
-    def refuse(self, *args, **kwargs):
-        raise MetadataError("server has gone away")
-
-    monkeypatch.setattr(MetadataStore, "fail", refuse)
-    with pytest.raises(MlopsTfxError, match="loss is NaN .the metadata store could not be told: server has gone away"):
-        LocalRunner(observer=Observer()).run(module.create_pipeline())
+    with monkeypatch.context() as patched:
+        for method in lost:
+            patched.setattr(MetadataStore, method, refuse)
+        with pytest.raises(
+            MlopsTfxError, match="the metadata store could not be told: server has gone away; "
+        ) as caught:
+            LocalRunner(observer=Observer()).run(module.create_pipeline())
+    reason = "server has gone away" if "begin" in lost else "loss is NaN"
+    assert reason in str(caught.value)
+    kept = list((tmp_path / ".system" / "untold").iterdir())
+    assert all(f"the store is told with the next run, from {path}" in str(caught.value) for path in kept)
     assert [path for path in (tmp_path / "Bad").rglob("*") if path.is_file()] == []
+
+    said: list[str] = []
+    heard = type("Heard", (Observer,), {"logged": lambda self, node_id, text: said.append(text)})()
+    LocalRunner(observer=heard).run(load(monkeypatch, tmp_path, "none").create_pipeline())
+    with MetadataStore(SqliteConnection(filename_uri=str(tmp_path / "metadata.sqlite")), read_only=True) as store:
+        (failed_run,) = store.runs("p")[1:]
+        told = {record.node_id: record for record in store.executions("p", failed_run)}
+    # Without a store, none of the nodes can begin.
+    failed = {"Bad"} if lost == ("fail",) else {"Good"}
+    assert {name for name, record in told.items() if record.state.name == "FAILED"} == failed
+    assert len(kept) == len(failed)
+    for name in failed:
+        assert reason in told[name].error and "Traceback" in told[name].error
+        assert any(text.startswith(f"{name} failed in run {failed_run} when the metadata store") for text in said)
+    assert list((tmp_path / ".system" / "untold").iterdir()) == []
+
+
+def test_a_store_that_is_back_is_told_at_the_end_of_the_run(monkeypatch, tmp_path):
+    module = load(monkeypatch, tmp_path, "run")
+    fail, refused = MetadataStore.fail, []
+
+    def refuse_once(self, *args, **kwargs):
+        if not refused:
+            refused.append(True)
+            refuse(self)
+        fail(self, *args, **kwargs)
+
+    monkeypatch.setattr(MetadataStore, "fail", refuse_once)
+    with pytest.raises(MlopsTfxError, match="loss is NaN"):
+        LocalRunner(observer=Observer()).run(module.create_pipeline())
+    assert "loss is NaN" in records(tmp_path)["Bad"].error
+    assert list((tmp_path / ".system" / "untold").iterdir()) == []
+
+
+def test_a_failure_that_can_be_kept_nowhere(monkeypatch, tmp_path):
+    module = load(monkeypatch, tmp_path, "run")
+    (tmp_path / ".system").write_text("in the way")
+    monkeypatch.setattr(MetadataStore, "fail", refuse)
+    with pytest.raises(MlopsTfxError, match="loss is NaN .*; nor could it be kept in "):
+        LocalRunner(observer=Observer()).run(module.create_pipeline())
+
+
+def test_what_was_kept_and_cannot_be_read_is_a_warning(monkeypatch, tmp_path):
+    folder = tmp_path / ".system" / "untold"
+    folder.mkdir(parents=True)
+    (folder / "x.json").write_text('{"node":')
+    said: list[str] = []
+    heard = type("Heard", (Observer,), {"logged": lambda self, node_id, text: said.append(text)})()
+    LocalRunner(observer=heard).run(load(monkeypatch, tmp_path, "none").create_pipeline())
+    assert said and all(text.startswith(f"warning: failures in {folder} cannot be put into") for text in said)
+
+
+def test_what_a_partial_run_takes_over_cannot_be_recorded(monkeypatch, tmp_path):
+    LocalRunner(observer=Observer()).run(load(monkeypatch, tmp_path, "none").create_pipeline())
+    publish = MetadataStore.publish
+
+    def lost(self, node, **kwargs):
+        if "reused_from_run" in kwargs["properties"]:
+            refuse(self)
+        return publish(self, node, **kwargs)
+
+    monkeypatch.setattr(MetadataStore, "publish", lost)
+    options = RunOptions(from_nodes=["Bad"])
+    with pytest.raises(MlopsTfxError, match="node 'Good' failed: server has gone away"):
+        LocalRunner(observer=Observer()).run(load(monkeypatch, tmp_path, "none").create_pipeline(), run_options=options)
+    assert "server has gone away" in records(tmp_path)["Good"].error
 
 
 def test_what_it_wrote_cannot_be_removed(monkeypatch, tmp_path):
