@@ -17,7 +17,7 @@ class PipelineSummary:
         name: its name.
         runs: how many there were.
         last_run: the id of the latest; empty if there was none.
-        state: how it ended: ``complete``, ``running``, or ``failed: <nodes>``.
+        state: how it ended: ``complete``, ``running``, ``failed: <nodes>`` or ``interrupted: <nodes>``.
         pushed: how many versions it has pushed.
     """
 
@@ -51,6 +51,9 @@ def _state(records: list[ExecutionRecord]) -> str:
     failed = sorted({record.label for record in records if record.state.name == "FAILED"} - _mended(records))
     if failed:
         return "failed: " + ", ".join(failed)
+    canceled = {r.label for r in records if r.state.name == "CANCELED" and not r.skipped_because} - _mended(records)
+    if canceled:
+        return "interrupted: " + ", ".join(sorted(canceled))
     return "running" if any(record.state.name == "RUNNING" for record in records) else "complete" if records else "-"
 
 

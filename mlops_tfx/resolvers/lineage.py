@@ -77,6 +77,8 @@ def neighbours(artifacts: Sequence[Artifact]) -> Mapping[int, set[int]]:
     store = history()
     near: dict[int, set[int]] = {artifact.id: set() for artifact in artifacts}
     for execution in [*store.executions_with_inputs(artifacts), *store.executions_with_outputs(artifacts)]:
+        if execution.skipped_because:
+            continue  # its inputs are what its condition looked at; TFX has no such executions
         lists = [*execution.inputs.values(), *execution.outputs.values()]
         together = {artifact.id for found in lists for artifact in found} & near.keys()
         for artifact_id in together:

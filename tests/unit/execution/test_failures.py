@@ -18,6 +18,7 @@ from mlops_tfx.connection import SqliteConnection
 from mlops_tfx.errors import ConfigError, MetadataError, MlopsTfxError, WiringError
 from mlops_tfx.execution import LocalRunner, Observer, progress
 from mlops_tfx.execution.staging import Staging
+from mlops_tfx.history.overview import pipelines
 from mlops_tfx.metadata import MetadataStore
 from mlops_tfx.pipeline import Pipeline
 from mlops_tfx.run_options import RunOptions
@@ -316,3 +317,5 @@ def test_interrupted_run(fault, number, command, tmp_path, project_root):
     assert [path for path in (tmp_path / "Bad").rglob("*") if path.is_file()] == []
     (status,) = statuses(tmp_path)
     assert (status["state"], status["error"]["message"]) == ("CANCELLED", what)
+    with MetadataStore(SqliteConnection(filename_uri=str(tmp_path / "metadata.sqlite")), read_only=True) as store:
+        assert [summary.state for summary in pipelines(store)] == ["interrupted: Bad"]
