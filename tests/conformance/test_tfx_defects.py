@@ -40,7 +40,7 @@ DEFECTS: dict[str, list[str]] = {
     ],
     "a skipped node leaves no trace": [
         f"{UNIT}/control_flow/test_conditional_runs.py::test_what_the_store_says_of_a_skipped_node_on_the_command_line",
-        f"{UNIT}/resolvers/test_functions.py::test_a_skipped_node_connects_nothing",
+        f"{UNIT}/resolvers/test_skipped_nodes.py::test_a_skipped_node_connects_nothing",
     ],
     "a node outside of a false condition fails for want of its input": [
         f"{CONDITIONS}::test_consumer_of_a_skipped_node_is_skipped_unless_its_input_is_optional",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -402,23 +401,6 @@ def test_groups(models: World) -> None:
         assert [[len(group[key]) for key in newest] for group in groups] == [[2, 2, 2], [2, 1, 1], [1, 1, 1]]
         with pytest.raises(ResolutionError, match="expected a list named 'x'"):
             ops.GroupByPivot(newest, pivot_key="x")
-
-
-def test_a_skipped_node_connects_nothing(tmp_path: Path) -> None:
-    """Its execution has what its condition looked at as inputs. TFX leaves none."""
-    first, other = Gen(span=1).with_id("First"), Gen(span=2).with_id("Other")
-    looked = (first.outputs["examples"].future()[0].property("span") > 5) & (
-        other.outputs["examples"].future()[0].property("span") > 5
-    )
-    with Cond(looked):
-        skipped = Gen(span=3).with_id("Skipped")
-    root = tmp_path / "root"
-    LocalRunner(observer=Observer()).run(Pipeline("p", root, components=[first, other, skipped]))
-    with MetadataStore(SqliteConnection(root / "metadata.sqlite")) as store, using(store):
-        seen = store.executions("p", node_id="Skipped")[0].inputs
-        assert sum(map(len, seen.values())) == 2, "the condition has looked at both"
-        artifacts = store.latest(Examples, pipeline_name="p", limit=None)
-        assert lineage.neighbours(artifacts) == {artifact.id: set() for artifact in artifacts}
 
 
 def test_evaluator_inputs_by_spans(models: World) -> None:
