@@ -85,6 +85,8 @@ class TfxFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         Raises:
             ImportError: a module of TFX that is not in the table.
         """
+        if fullname.startswith(f"{_OURS}v1."):
+            _check_offered(fullname, path)
         if fullname != "tfx" and not fullname.startswith("tfx."):
             return None
         if not is_served(fullname):
@@ -102,7 +104,20 @@ class TfxFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         """Of ``tfx.v1`` and below, puts our module itself in place: it has everything under the same name."""
         name = module.__name__
         if _is_v1(name):
-            sys.modules[name] = importlib.import_module(_OURS + name.removeprefix("tfx."))
+            ours = importlib.import_module(_OURS + name.removeprefix("tfx."))
+            # What has a path is asked for submodules: that is how find_spec hears of "from ... import" with a wrong name.
+            vars(ours).setdefault("__path__", [])
+            sys.modules[name] = ours
+
+
+def _check_offered(name: str, path: Sequence[str] | None) -> None:
+    """Raises ImportError, with the reason or the near names, for what a module of ``mlops_tfx.v1`` does not have."""
+    parent, _, attribute = name.rpartition(".")
+    if importlib.machinery.PathFinder.find_spec(name, path) is None and parent in sys.modules:
+        try:
+            getattr(sys.modules[parent], attribute)
+        except AttributeError as error:
+            raise ImportError(str(error), name=name) from None
 
 
 class TfxModule(ModuleType):

@@ -36,11 +36,13 @@ _SYSTEM_TYPES = "mlops_tfx.system_types"
 ABSENT: Mapping[str, str] = {
     "tfx.components.ModelValidator": "TFX gave it up for Evaluator",
     "tfx.components.model_validator": "TFX gave it up for Evaluator",
-    "tfx.components.trainer.rewriting": "models are exported as SavedModels",
+    "tfx.components.ImporterNode": "TFX gave it up for tfx.dsl.Importer (tfx.dsl.components.common.importer)",
+    "tfx.components.ResolverNode": "TFX gave it up for tfx.dsl.Resolver (tfx.dsl.components.common.resolver)",
     "tfx.dsl.compiler": "there is no intermediate representation here",
     "tfx.examples": "examples of TFX's are not part of this library",
     "tfx.orchestration.airflow": "pipelines run on this machine; start them from Airflow with mlops-tfx run",
-    "tfx.orchestration.kubeflow": "pipelines run on this machine; there is no export to Kubeflow",
+    "tfx.orchestration.kubeflow": "pipelines are not compiled for Kubeflow or Vertex AI Pipelines; run them on this "
+    "machine with tfx.orchestration.LocalDagRunner, heavy nodes on Vertex AI with tfx.extensions.google_cloud_ai_platform",
     "tfx.tools": "the command line here is mlops-tfx",
     "tfx.utils.dsl_utils": "TFX gave it up: pass input_base='folder' to CsvExampleGen",
 }
@@ -109,6 +111,15 @@ MODULES: Mapping[str, Sequence[str]] = {
         "mlops_tfx.training: FnArgs",
         "mlops_tfx.io.dataset: DataAccessor",
     ),
+    "tfx.components.trainer.rewriting.converters": (f"{_COMPAT}.rewriting: rewrite_saved_model",),
+    "tfx.components.trainer.rewriting.rewriter": (
+        f"{_COMPAT}.rewriting: BaseRewriter ModelDescription ModelType",
+    ),
+    "tfx.components.trainer.rewriting.rewriter_factory": (
+        f"{_COMPAT}.rewriting: TFJS_REWRITER TFLITE_REWRITER create_rewriter",
+    ),
+    "tfx.components.trainer.rewriting.tfjs_rewriter": (f"{_COMPAT}.rewriting: TFJSRewriter",),
+    "tfx.components.trainer.rewriting.tflite_rewriter": (f"{_COMPAT}.rewriting: TFLiteRewriter",),
     "tfx.components.transform.component": (f"{_COMPONENTS}: Transform",),
     "tfx.components.transform.executor": (f"{_STANDARD_EXECUTORS}: Executor=TransformExecutor",),
     "tfx.components.transform.stats_options_util": (f"{_COMPONENTS}.transform: StatsType",),

@@ -7,7 +7,11 @@ from mlops_tfx.v1.lazy import offer
 
 __all__ = ["FinalStatusStr", "exit_handler"]
 
-_NO_KUBEFLOW = "pipelines run on this machine; there is no export to Kubeflow"
+_NO_KUBEFLOW = (
+    "pipelines are not compiled for Kubeflow or Vertex AI Pipelines; run the same pipeline on this machine with "
+    "tfx.orchestration.LocalDagRunner().run(pipeline), and send its heavy nodes to Vertex AI with "
+    "tfx.extensions.google_cloud_ai_platform"
+)
 _ABSENT = {
     "KubeflowV2DagRunner": _NO_KUBEFLOW,
     "KubeflowV2DagRunnerConfig": _NO_KUBEFLOW,
