@@ -105,7 +105,7 @@ class TfxFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         name = module.__name__
         if _is_v1(name):
             ours = importlib.import_module(_OURS + name.removeprefix("tfx."))
-            # What has a path is asked for submodules: that is how find_spec hears of "from ... import" with a wrong name.
+            # With a path it may have submodules: that is how find_spec hears of wrong names in "from ... import".
             vars(ours).setdefault("__path__", [])
             sys.modules[name] = ours
 

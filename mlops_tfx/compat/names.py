@@ -42,7 +42,7 @@ ABSENT: Mapping[str, str] = {
     "tfx.examples": "examples of TFX's are not part of this library",
     "tfx.orchestration.airflow": "pipelines run on this machine; start them from Airflow with mlops-tfx run",
     "tfx.orchestration.kubeflow": "pipelines are not compiled for Kubeflow or Vertex AI Pipelines; run them on this "
-    "machine with tfx.orchestration.LocalDagRunner, heavy nodes on Vertex AI with tfx.extensions.google_cloud_ai_platform",
+    "machine with tfx.orchestration.LocalDagRunner, heavy nodes with tfx.extensions.google_cloud_ai_platform",
     "tfx.tools": "the command line here is mlops-tfx",
     "tfx.utils.dsl_utils": "TFX gave it up: pass input_base='folder' to CsvExampleGen",
 }
