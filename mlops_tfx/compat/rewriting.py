@@ -117,7 +117,7 @@ class TFLiteRewriter(BaseRewriter):
         quantization_supported_types: Sequence[tf.DType] | None = None,
         quantization_enable_full_integer: bool = False,
         signature_key: str | None = None,
-        representative_dataset: Iterable[Sequence[np.ndarray]] | None = None,
+        representative_dataset: Iterable[Sequence[np.ndarray[Any, Any]]] | None = None,
         **kwargs: Any,
     ) -> None:
         if quantization_enable_full_integer and representative_dataset is None:
@@ -216,7 +216,7 @@ def create_rewriter(rewriter_type: str, *args: Any, **kwargs: Any) -> BaseRewrit
     Raises:
         ValueError: there is no such class.
     """
-    known = {cls.__name__.lower(): cls for cls in _below(BaseRewriter)}
+    known = {cls.__name__.lower(): cls for cls in _below(BaseRewriter)}  # type: ignore[type-abstract]
     found = known.get(rewriter_type.lower())
     if found is None:
         hint = did_you_mean(rewriter_type, [cls.__name__ for cls in known.values()])
