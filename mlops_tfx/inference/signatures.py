@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mlops_tfx.errors import ConfigError, did_you_mean
@@ -26,12 +26,14 @@ class InputTensor:
         tensor: its name in the graph.
         dtype: TensorFlow's DType.
         shape: sizes, None where free; None if the rank is free.
+        default: the array that stands for the input where it is not given; None if it must be.
     """
 
     alias: str
     tensor: str
     dtype: Any
     shape: tuple[int | None, ...] | None
+    default: Any = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def _task(name: str, definition: Any, entry: OutputColumnsSpec | None) -> Task:
     import tensorflow as tf
 
     inputs = tuple(
-        InputTensor(alias, info.name, tf.as_dtype(info.dtype), _shape(info))
+        InputTensor(alias, info.name, tf.as_dtype(info.dtype), _shape(info), _default(definition, alias))
         for alias, info in sorted(definition.inputs.items())
     )
     if not inputs:
@@ -107,6 +109,12 @@ def _task(name: str, definition: Any, entry: OutputColumnsSpec | None) -> Task:
     _check_outputs(name, definition, kind, [key for key, _ in columns])
     wanted = {key for key, _ in columns} or set(outputs)
     return Task(name, kind, inputs, {alias: tensor for alias, tensor in outputs.items() if alias in wanted}, columns)
+
+
+def _default(definition: Any, alias: str) -> Any:
+    import tensorflow as tf
+
+    return tf.make_ndarray(definition.defaults[alias]) if alias in definition.defaults else None
 
 
 def _asked_kind(entry: OutputColumnsSpec) -> str:

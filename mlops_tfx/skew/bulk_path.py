@@ -17,6 +17,7 @@ from mlops_tfx.inference.bulk import Job, Piece
 from mlops_tfx.inference.signatures import CLASSES, SCORES, VALUE
 from mlops_tfx.io import tfrecord
 from mlops_tfx.io.examples import TFRECORDS_GZIP, ExamplesWriter, Shard
+from mlops_tfx.serving.export import SERVING_RAW
 from mlops_tfx.skew import raw_tensors
 from mlops_tfx.skew.paths import BULK, joined
 from mlops_tfx.skew.signatures import SERIALIZED
@@ -50,10 +51,15 @@ class BulkPath:
         self._count = 0
 
     def inexpressible(self, rows: RowSet, signature: Signature) -> dict[int, str]:
-        """Row -> why BulkInferrer cannot be given it: raw tensors need one name and one number of values everywhere."""
+        """Row -> why BulkInferrer cannot be given it: as raw tensors, features have one number of values in all rows.
+
+        That is, but for ``serving_raw``, whose inputs have defaults for values that are missing.
+        """
         if signature.takes == SERIALIZED:
             return {}
         found = raw_tensors.inexpressible(rows, signature, self._spec)
+        if signature.name == SERVING_RAW:
+            return found
         renamed = [name for alias, name in signature.features.items() if alias != name]
         if renamed:
             reason = f"feature {renamed[0]!r}: the signature's input has another name, and BulkInferrer goes by names"
