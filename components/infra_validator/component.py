@@ -42,7 +42,8 @@ class InfraValidator(Component):
             requests as warmup records, that Pusher can push.
         validation_spec: seconds to load, and how often a server that fails is started again.
         server: ``tensorflow_model_server`` (from PATH), ``docker`` or ``embedded`` (this package's); ``auto`` takes
-            Docker if ``serving_spec`` asks for it and it is there, then the first, then the last.
+            Docker if ``serving_spec`` asks for it and it is there, then the first, then Docker if it has the image
+            already, then the last.
         max_latency_seconds: the longest that the slowest request may take, as the median of five; optional.
         max_memory_bytes: the most memory that the server may hold (on Linux); optional.
         require_finite: whether NaN and infinite numbers are refused.

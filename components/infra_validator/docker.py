@@ -47,6 +47,14 @@ def unavailable(config: LocalDockerConfig | None) -> str | None:
     return None
 
 
+def has_all(config: LocalDockerConfig | None, names: Sequence[str]) -> bool:
+    """Whether this machine has the images, so that nothing need be pulled."""
+    try:
+        return all(_docker(config, ["image", "inspect", "--format", "{{.Id}}", name]) for name in names)
+    except ServerFailedError:
+        return False
+
+
 class Container:
     """A running container.
 

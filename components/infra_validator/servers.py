@@ -89,8 +89,8 @@ def choose_servers(kind: str, spec: ServingSpec) -> list[Server]:
     """Returns the servers to try a model with; several for several Docker images.
 
     Args:
-        kind: ``tensorflow_model_server``, ``docker`` or ``embedded``; ``auto`` for the first of these that is there,
-            Docker only if the spec asks for it.
+        kind: ``tensorflow_model_server``, ``docker`` or ``embedded``; ``auto`` for the first of these that is there.
+            Docker comes before them if the spec asks for it, and must have the image already if it does not.
         spec: the component's.
 
     Raises:
@@ -108,5 +108,8 @@ def choose_servers(kind: str, spec: ServingSpec) -> list[Server]:
         return [Server(EXECUTABLE, (path,))]
     if kind == EXECUTABLE:
         raise ConfigError(f"server={kind!r}: expected {EXECUTABLE} on PATH, found none; install it, or use 'auto'")
+    names = docker.images(spec)
+    if kind == AUTO and docker.unavailable(spec.local_docker) is None and docker.has_all(spec.local_docker, names):
+        return [Server(f"{DOCKER} {image}", (image,), spec=spec) for image in names]
     paths = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
     return [Server(EMBEDDED, (sys.executable, "-m", "mlops_tfx.serving.server"), {"PYTHONPATH": paths})]

@@ -11,9 +11,15 @@ from mlops_tfx.artifacts import PushedModel
 from mlops_tfx.deployment.lineage import read_card
 from mlops_tfx.deployment.marks import pushes_by_place, reason_not_to_push, sources
 from mlops_tfx.deployment.versions import list_versions
+from mlops_tfx.errors import ServingError
 
 if TYPE_CHECKING:
     from mlops_tfx.metadata import ExecutionRecord, MetadataStore
+
+    _Pushes = dict[tuple[str, int], tuple[PushedModel, ExecutionRecord]]
+
+ROLLED_BACK_TO = "rolled_back_to"
+"""The custom property of a PushedModel that a rollback published: the version that it is a copy of."""
 
 _BLESSINGS = ("model_blessing", "infra_blessing", "skew_blessing")
 
@@ -33,6 +39,7 @@ class PushedVersion:
         blessings: which verdicts were asked for, and whether each was a blessing.
         served: the state that a server gives for it, such as ``AVAILABLE``; None without one.
         held_back: why its model is not to be pushed again; empty if it may be.
+        copy_of: the version that a rollback published again under this number, and whose blessings these are.
     """
 
     destination: str
@@ -45,6 +52,7 @@ class PushedVersion:
     blessings: Mapping[str, bool]
     served: str | None = None
     held_back: str = ""
+    copy_of: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -52,6 +60,7 @@ class PushedVersion:
 
     def __str__(self) -> str:
         words = [f"{self.destination}/{self.version}", "newest" if self.newest else "" if self.present else "gone"]
+        words.append(f"copy of {self.copy_of}" if self.copy_of is not None else "")
         words += [f"{name}={'yes' if blessed else 'no'}" for name, blessed in self.blessings.items()]
         words.append(f"run {self.run_id}" if self.run_id else "not in this store")
         words.append(f"served: {self.served}" if self.served else "")
@@ -81,16 +90,15 @@ def list_models(
         there = list_versions(destination)
         known = {version for folder, version in pushes if folder == destination}
         for version in sorted(known | set(there), reverse=True):
-            record = pushes.get((destination, version))
-            entry = _describe(destination, version, there, record, served.get(version))
+            entry = _describe(destination, version, there, pushes, served.get(version))
             reasons = filter(None, map(reason_not_to_push, sources(places, destination, version)))
             found.append(replace(entry, held_back=next(reasons, "")))
     return found
 
 
-def _pushes(records: Iterable[ExecutionRecord]) -> dict[tuple[str, int], tuple[PushedModel, ExecutionRecord]]:
+def _pushes(records: Iterable[ExecutionRecord]) -> _Pushes:
     """The first execution that pushed each version, by folder and version; the latest ones first."""
-    found: dict[tuple[str, int], tuple[PushedModel, ExecutionRecord]] = {}
+    found: _Pushes = {}
     for record in records:
         for artifact in (artifact for group in record.outputs.values() for artifact in group):
             if isinstance(artifact, PushedModel) and artifact.custom_properties.get("pushed") == 1:
@@ -104,18 +112,14 @@ def _describe(
     destination: str,
     version: int,
     there: list[int],
-    pushed: tuple[PushedModel, ExecutionRecord] | None,
+    pushes: _Pushes,
     served: str | None,
 ) -> PushedVersion:
-    artifact, record = pushed or (None, None)
+    artifact, record = pushes.get((destination, version)) or (None, None)
     card = read_card(filesystem.join(destination, str(version))) if version in there else None
     model = record.inputs.get("model") if record is not None else None
     uri = model[0].recorded_uri if model else (card or {}).get("model", {}).get("uri")
-    blessings = {
-        name: record.inputs[name][0].custom_properties.get("blessed") == 1
-        for name in _BLESSINGS
-        if record is not None and record.inputs.get(name)
-    }
+    copied = None if artifact is None else artifact.custom_properties.get(ROLLED_BACK_TO)
     return PushedVersion(
         destination=destination,
         version=version,
@@ -124,13 +128,38 @@ def _describe(
         artifact_id=None if artifact is None else artifact.id,
         run_id=None if record is None else record.run_id,
         model_uri=uri,
-        blessings=blessings,
+        blessings=_blessings(destination, version, pushes),
         served=served,
+        copy_of=None if copied is None else int(str(copied)),
     )
 
 
+def _blessings(destination: str, version: int, pushes: _Pushes) -> dict[str, bool]:
+    """The verdicts that the push of a version asked for; of a copy, those of the version that was copied."""
+    seen: set[int] = set()
+    while version not in seen and (destination, version) in pushes:
+        seen.add(version)
+        artifact, record = pushes[(destination, version)]
+        if ROLLED_BACK_TO not in artifact.custom_properties:
+            return {
+                name: record.inputs[name][0].custom_properties.get("blessed") == 1
+                for name in _BLESSINGS
+                if record.inputs.get(name)
+            }
+        version = int(str(artifact.custom_properties[ROLLED_BACK_TO]))
+    return {}
+
+
 def _served(server: str, model_name: str) -> dict[int, str]:
+    import grpc
+
     from mlops_tfx.serving.client import Client
 
     with Client(server, timeout=10.0) as client:
-        return {status.version: status.state for status in client.status(model_name)}
+        try:
+            return {status.version: status.state for status in client.status(model_name)}
+        except ServingError as error:
+            if error.code != grpc.StatusCode.NOT_FOUND:
+                raise
+            advice = "; --model-name says what the server calls the model, if not as the folder is called"
+            raise ServingError(error.code, error.message + advice) from error

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tfx import filesystem
 from mlops_tfx.artifacts import PushedModel
-from mlops_tfx.deployment.listing import PushedVersion, list_models
+from mlops_tfx.deployment.listing import ROLLED_BACK_TO, PushedVersion, list_models
 from mlops_tfx.deployment.marks import ROLLBACK_NODE, hold_back, let_go, pushes_by_place, sources
 from mlops_tfx.deployment.recording import new_identity, pushed_artifacts
 from mlops_tfx.deployment.versions import push
@@ -119,7 +119,7 @@ def _record(
     place = filesystem.join(earlier.destination, str(published))
     made = PushedModel(place)
     made.custom_properties.update(
-        pushed=1, pushed_destination=place, pushed_version=str(published), rolled_back_to=earlier.version
+        {"pushed": 1, "pushed_destination": place, "pushed_version": str(published), ROLLED_BACK_TO: earlier.version}
     )
     known = [artifact for artifact in store.artifacts_of_type(PushedModel) if artifact.id == earlier.artifact_id]
     return store.publish(

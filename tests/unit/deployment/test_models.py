@@ -79,6 +79,11 @@ def test_models_are_listed_served_and_rolled_back(tmp_path: Path) -> None:
         assert [entry["served"] for entry in shown] == ["AVAILABLE", None]
         assert all(entry["blessings"] == {"model_blessing": True} for entry in shown)
         assert all(entry["model_uri"].startswith(str(tmp_path / "root/Train/model")) for entry in shown)
+        with (
+            MetadataStore(pipeline.metadata_connection_config) as store,
+            pytest.raises(ServingError, match="versions of model other; --model-name says what the server calls"),
+        ):
+            list_models(store, "models", address, "other")
         done = json.loads(_cli("rollback", *arguments))
         third = done["new_version"]
         assert (done["from_version"], done["to_version"]) == (second, first)
@@ -97,8 +102,9 @@ def test_models_are_listed_served_and_rolled_back(tmp_path: Path) -> None:
         assert before.custom_properties["pushed_version"] == str(first)
         assert after.uri == str(serving / str(third))
         newest = list_models(store, "models")[0]
-        assert (newest.version, newest.run_id) == (third, record.run_id)
-    assert f"{serving}/{third}  newest" in _cli("models", *arguments[:2])
+        assert (newest.version, newest.run_id, newest.copy_of) == (third, record.run_id, first)
+        assert newest.blessings == {"model_blessing": True}, "those of what it is a copy of"
+    assert f"{serving}/{third}  newest  copy of {first}  model_blessing=yes" in _cli("models", *arguments[:2])
 
 
 def test_versions_that_are_gone_or_foreign_are_listed_too(tmp_path: Path) -> None:

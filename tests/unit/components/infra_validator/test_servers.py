@@ -51,6 +51,10 @@ elif command == "stats":
     print("12.5MiB / 1GiB")
 elif command == "rm":
     os.kill(int((place / "pid").read_text()), signal.SIGKILL)
+elif command == "image":
+    if not os.path.exists(place / "has_image"):
+        sys.exit("no such image")
+    print("sha256:12")
 elif command == "version":
     print(os.environ.get("DOCKER_HOST", "20.10"))
 """
@@ -152,6 +156,11 @@ def test_which_server_is_chosen(programs: Path, monkeypatch: pytest.MonkeyPatch)
     assert names("docker", ServingSpec(tensorflow_serving=images)) == [
         "docker mirror/serving:2.16.1", "docker mirror/serving:2.15.0", "docker mirror/serving@sha256:12",
     ]  # fmt: skip
+    (programs / "tensorflow_model_server").unlink()
+    assert names("auto", ServingSpec()) == ["embedded"], "nothing is pulled that nobody asked for"
+    (programs.parent / "has_image").touch()
+    assert names("auto", ServingSpec()) == ["docker tensorflow/serving:latest"]
     install(programs, "docker", "#!/bin/sh\necho no daemon >&2\nexit 1\n")
+    assert names("auto", ServingSpec()) == names("auto", docker) == ["embedded"]
     with pytest.raises(ConfigError, match="ended with code 1: no daemon"):
         choose_servers("docker", docker)
