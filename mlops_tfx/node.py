@@ -8,12 +8,14 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
+from mlops_tfx.artifacts import Artifact
 from mlops_tfx.channel import BaseChannel, OutputChannel, OutputMap
 from mlops_tfx.node_options import NodeExecutionOptions
 from mlops_tfx.placeholders import Placeholder, contains_placeholder, placeholders_in
 from mlops_tfx.scope import open_scopes
 
 N = TypeVar("N", bound="Node")
+A = TypeVar("A", bound=Artifact)
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -81,6 +83,10 @@ class Node:
     def unresolved(self) -> Mapping[str, Any]:
         """Those attributes that hold placeholders, by name; the values follow when the node runs."""
         return {name: value for name, value in self.exec_properties.items() if contains_placeholder(value)}
+
+    def passed_on(self, artifacts: Sequence[A]) -> list[A]:
+        """Artifacts of one output in the order in which the nodes that take them get them."""
+        return list(artifacts)
 
     def placeholders(self) -> Iterator[Placeholder]:
         """The placeholders in parameters and Beam flags."""

@@ -29,7 +29,7 @@ class OutputChannel(BaseChannel[A]):
         yield self.producer
 
     def find(self, source: ArtifactSource) -> list[A]:
-        return cast("list[A]", list(source.produced(self.producer.id, self.output_key)))
+        return cast("list[A]", self.producer.passed_on(source.produced(self.producer.id, self.output_key)))
 
     def to_dict(self) -> dict[str, Any]:
         return {"node": self.producer.id, "output": self.output_key}

@@ -174,6 +174,7 @@ MODULES: Mapping[str, Sequence[str]] = {
     ),
     "tfx.dsl.experimental.node_execution_options.utils": ("mlops_tfx.node_options: NodeExecutionOptions",),
     "tfx.dsl.input_resolution.canned_resolver_functions": (f"{_RESOLVERS}.functions",),
+    "tfx.dsl.input_resolution.ops.ops": (f"{_RESOLVERS}.ops",),
     "tfx.dsl.input_resolution.resolver_function": (f"{_RESOLVERS}.decorator: resolver_function",),
     "tfx.dsl.input_resolution.strategies.latest_artifact_strategy": (f"{_RESOLVERS}: LatestArtifactStrategy",),
     "tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy": (f"{_RESOLVERS}: LatestBlessedModelStrategy",),
@@ -198,7 +199,8 @@ MODULES: Mapping[str, Sequence[str]] = {
     ),
     "tfx.orchestration.data_types_utils": (f"{_DRIVERS}: set_metadata_value",),
     "tfx.orchestration.experimental.interactive.interactive_context": (
-        "mlops_tfx.notebook: InteractiveContext ExecutionResult",
+        "mlops_tfx.notebook: ExecutionResult",
+        "mlops_tfx.notebook.tfx_context: InteractiveContext",
     ),
     "tfx.orchestration.experimental.interactive.notebook_extensions.skip": (
         "mlops_tfx.notebook.export: load_ipython_extension",

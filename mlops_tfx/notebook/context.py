@@ -80,11 +80,16 @@ class InteractiveContext:
         self.pipeline_root = os.fspath(pipeline_root or tempfile.mkdtemp(prefix=f"tfx-{self.pipeline_name}-"))
         # All that can be wrong with these is told now.
         empty = Pipeline(self.pipeline_name, self.pipeline_root, as_connection(metadata_connection_config))
-        self.metadata_connection_config = empty.metadata_connection_config
+        self._connection: ConnectionConfig = empty.metadata_connection_config
         self._beam_pipeline_args = tuple(beam_pipeline_args or ())
         self._observer = observer
         self._session = Session()
         export.offer_magic()
+
+    @property
+    def metadata_connection_config(self) -> Any:
+        """Where the metadata store lies."""
+        return self._connection
 
     def run(
         self,
@@ -125,7 +130,7 @@ class InteractiveContext:
         return Pipeline(
             self.pipeline_name,
             self.pipeline_root,
-            self.metadata_connection_config,
+            self._connection,
             components=nodes,
             enable_cache=enable_cache,
             beam_pipeline_args=[*self._beam_pipeline_args, *beam_pipeline_args],
@@ -133,7 +138,7 @@ class InteractiveContext:
 
     def _result(self, component: Node, result: Any) -> ExecutionResult:
         report = next(report for report in result.reports if report.node_id == component.id)
-        with MetadataStore(self.metadata_connection_config) as store:
+        with MetadataStore(self._connection) as store:
             records = store.executions(self.pipeline_name, result.run_id, component.id)
         last = records[-1]
         return ExecutionResult(

@@ -185,6 +185,8 @@ class FunctionStrategy(ResolverStrategy):
         ConfigError: the options do not fit, or the function gives something for a loop.
     """
 
+    KEEPS_ORDER = True
+
     def __init__(self, function: ResolverFunction, config: Mapping[str, Any]) -> None:
         self._function = function
         self._config = dict(config)

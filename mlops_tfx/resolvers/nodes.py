@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
 
 from mlops_tfx.artifacts import Artifact, PropertyValue
 from mlops_tfx.channel import BaseChannel
@@ -12,6 +12,8 @@ from mlops_tfx.node import Node
 from mlops_tfx.placeholders import Placeholder, contains_placeholder
 from mlops_tfx.resolvers.decorator import FunctionStrategy, ResolverFunction
 from mlops_tfx.resolvers.strategies import LatestArtifactStrategy, ResolverStrategy
+
+A = TypeVar("A", bound=Artifact)
 
 
 class Importer(Node):
@@ -107,6 +109,11 @@ class Resolver(Node):
         if isinstance(self.strategy_class, ResolverFunction):
             return FunctionStrategy(self.strategy_class, self.config)
         return self.strategy_class(**self.config)
+
+    def passed_on(self, artifacts: Sequence[A]) -> list[A]:
+        """In the order of their ids, unless the strategy's own order is to be kept."""
+        keeps = isinstance(self.strategy_class, ResolverFunction) or self.strategy_class.KEEPS_ORDER
+        return list(artifacts) if keeps else sorted(artifacts, key=lambda artifact: artifact.id)
 
     def _check_strategy(self) -> None:
         given = self.strategy_class

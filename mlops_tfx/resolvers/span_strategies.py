@@ -16,7 +16,7 @@ Artifacts = Mapping[str, Sequence[Artifact]]
 
 
 class SpanRangeStrategy(ResolverStrategy):
-    """All artifacts whose span lies in a range, the largest span first, as TFX's strategy of this name.
+    """All artifacts whose span lies in a range, as TFX's strategy of this name; given on oldest first.
 
     A rolling range counts back from the largest span there is, also over spans that are missing. All versions of a span
     are kept; `RollingRangeStrategy` and `StaticRangeStrategy` keep the latest.
@@ -25,13 +25,11 @@ class SpanRangeStrategy(ResolverStrategy):
         range_config: a RangeConfig with a static or a rolling range; also TFX's message, a dict or JSON text.
 
     Raises:
-        ConfigError: the range is neither, or empty.
+        ConfigError: the range is neither, or empty, or no RangeConfig.
     """
 
     def __init__(self, range_config: RangeConfig | Mapping[str, Any] | str) -> None:
-        given = range_config
-        if not isinstance(given, RangeConfig):
-            given = RangeConfig(**plain_fields(given, RangeConfig.model_fields))
+        given = _range_config(range_config)
         static, rolling = given.static_range, given.rolling_range
         if static is None and rolling is None:
             raise ConfigError("expected a range_config with static_range or rolling_range, received neither")
@@ -65,6 +63,8 @@ class RollingRangeStrategy(ResolverStrategy):
         ConfigError: a number is too small.
     """
 
+    KEEPS_ORDER = True
+
     def __init__(
         self,
         num_spans: int = 1,
@@ -91,6 +91,8 @@ class RollingRangeStrategy(ResolverStrategy):
 
 class StaticRangeStrategy(ResolverStrategy):
     """The latest version of each span from start to end, in order of span; see `spans.static_range`."""
+
+    KEEPS_ORDER = True
 
     def __init__(
         self,
@@ -121,6 +123,8 @@ class StaticRangeStrategy(ResolverStrategy):
 class AllSpansStrategy(ResolverStrategy):
     """The latest version of every span, in order of span."""
 
+    KEEPS_ORDER = True
+
     def __init__(self, keep_all_versions: bool = False) -> None:
         self._keep_all_versions = keep_all_versions
 
@@ -129,3 +133,12 @@ class AllSpansStrategy(ResolverStrategy):
         return {
             key: spans.all_spans(found, keep_all_versions=self._keep_all_versions) for key, found in input_dict.items()
         }
+
+
+def _range_config(given: Any) -> RangeConfig:
+    if isinstance(given, RangeConfig):
+        return given
+    fields = plain_fields(given, RangeConfig.model_fields)
+    if not isinstance(fields, Mapping):
+        raise ConfigError(f"expected a RangeConfig, a message, a dict or JSON text, received range_config={given!r}")
+    return RangeConfig(**fields)

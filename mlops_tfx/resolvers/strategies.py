@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from mlops_tfx.artifacts import Artifact, Model, ModelBlessing
 
@@ -67,7 +67,14 @@ class ArtifactHistory(Protocol):
 
 
 class ResolverStrategy:
-    """Chooses among artifacts of earlier runs. A strategy of your own defines ``resolve_artifacts``."""
+    """Chooses among artifacts of earlier runs. A strategy of your own defines ``resolve_artifacts``.
+
+    Attributes:
+        KEEPS_ORDER: whether the nodes that take the artifacts get them in the order chosen; else oldest first, as
+            under TFX, which reads them from its store.
+    """
+
+    KEEPS_ORDER: ClassVar[bool] = False
 
     def resolve_artifacts(
         self, store: ArtifactHistory, input_dict: Mapping[str, Sequence[Artifact]]
@@ -77,7 +84,7 @@ class ResolverStrategy:
 
 
 class LatestArtifactStrategy(ResolverStrategy):
-    """The newest ``desired_num_of_artifacts`` of each key; None if any key has fewer."""
+    """The newest ``desired_num_of_artifacts`` of each key, given on oldest first; None if any key has fewer."""
 
     def __init__(self, desired_num_of_artifacts: int = 1) -> None:
         self.desired_num_of_artifacts = desired_num_of_artifacts

@@ -17,6 +17,7 @@ from mlops_tfx.execution import Observer
 from mlops_tfx.execution.loading import load_pipeline
 from mlops_tfx.execution.memory_code import memory_digest
 from mlops_tfx.notebook import InteractiveContext
+from mlops_tfx.notebook.tfx_context import InteractiveContext as TfxInteractiveContext
 
 
 class Gen(Component):
@@ -283,3 +284,15 @@ def test_the_digest_of_a_cell_s_class_follows_its_code() -> None:
     assert memory_digest(made("\n\n" + CELL.format(factor=1, twice="2 * x"))["Made"]) == first, "a cell run again"
     changed = [made(CELL.format(factor=f, twice=t))["Made"] for f, t in ((2, "2 * x"), (1, "x + x"), (1, "3 * x"))]
     assert len({first, *map(memory_digest, changed)}) == 4
+
+
+def test_code_for_tfx_gives_the_connection_to_ml_metadata(tmp_path: Path) -> None:
+    from ml_metadata.metadata_store import metadata_store
+
+    context = TfxInteractiveContext("notes", tmp_path / "root", observer=Observer())
+    gen = Gen()
+    result = context.run(gen)
+    store = metadata_store.MetadataStore(context.metadata_connection_config)
+    (schema,) = store.get_artifacts_by_type("Schema")
+    assert schema.uri == gen.outputs["schema"].get()[0].uri
+    assert store.get_executions_by_id([result.execution_id])[0].id == result.execution_id

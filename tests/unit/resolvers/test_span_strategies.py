@@ -12,6 +12,7 @@ from mlops_tfx import AllSpansStrategy, Channel, Resolver, RollingRangeStrategy,
 from mlops_tfx.artifacts import Examples, ExampleStatistics, Schema
 from mlops_tfx.config import RangeConfig, RollingRange, StaticRange
 from mlops_tfx.errors import ConfigError, ResolutionError
+from mlops_tfx.protos import range_config_pb2
 from mlops_tfx.resolvers import ResolverStrategy, spans
 
 
@@ -48,6 +49,20 @@ def test_the_example_of_tfx_rolling_range() -> None:
         min_spans=1,
     )  # fmt: skip
     assert sorted(chosen(strategy, history(*DOCUMENTED))) == [(3, 0), (3, 1)]
+
+
+def test_a_range_in_every_form_that_tfx_s_users_give_it() -> None:
+    message = range_config_pb2.RangeConfig(rolling_range=range_config_pb2.RollingRange(num_spans=2))
+    artifacts = history((1, 0), (2, 0), (3, 0))
+    for given_range in (message, {"rolling_range": {"num_spans": 2}}, '{"rollingRange": {"numSpans": 2}}'):
+        assert chosen(SpanRangeStrategy(given_range), artifacts) == [(3, 0), (2, 0)]
+        resolver = Resolver(SpanRangeStrategy, {"range_config": given_range}, examples=Channel(Examples))
+        assert resolver.problems == []
+    for wrong in (7, None, "2", ["rolling_range"]):
+        with pytest.raises(ConfigError, match="expected a RangeConfig"):
+            SpanRangeStrategy(wrong)
+    with pytest.raises(ConfigError, match="did you mean 'rolling_range'"):
+        SpanRangeStrategy({"rolling_rang": {}})
 
 
 def test_the_latest_version_of_each_span_in_order() -> None:
