@@ -18,6 +18,7 @@ from typing import Any
 
 from mlops_tfx import filesystem
 from mlops_tfx.errors import MlopsTfxError, UserCodeError, did_you_mean
+from mlops_tfx.execution.fresh_source import import_from_source
 from mlops_tfx.execution.imports import module_of_file, project_modules, source_of_module
 from mlops_tfx.execution.memory_code import memory_digest
 
@@ -115,6 +116,7 @@ def load_module(module_file: str) -> Any:
     if not os.path.isfile(path):
         raise UserCodeError(f"module file {module_file!r} does not exist")
     root, module_name = module_of_file(path)
+    import_from_source(root)
     with _LOCK:
         _forget_stale(root, module_name, path)
         if root not in sys.path:

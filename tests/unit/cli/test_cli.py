@@ -74,7 +74,7 @@ def test_run_status_runs_and_why(project):
     assert done.returncode == 0, done.stderr
     assert "Train: complete" in done.stderr
     assert "Gen" in done.stdout
-    (project / "cli_shared.py").write_text("TEXT = 'another length: bytecode goes by size and second'\n")
+    (project / "cli_shared.py").write_text("TEXT = 'two'\n")
     assert cli("run", "cli_pipeline.py", cwd=project).returncode == 0
 
     runs = json.loads(cli("runs", "--json", cwd=project).stdout)

@@ -158,3 +158,35 @@ def test_file_with_a_syntax_error_is_still_digested(tmp_path):
 def test_digest_of_a_missing_file():
     with pytest.raises(UserCodeError, match="does not exist"):
         code_ingredients("/nowhere/x.py")
+
+
+def test_edits_that_bytecode_does_not_notice(tmp_path):
+    """Two texts of one size and one time: Python's bytecode of the first would run for the second."""
+    folder = tmp_path / "project"
+    (folder / "package").mkdir(parents=True)
+    files = [folder / "beside.py", folder / "package" / "__init__.py"]
+    found = []
+    for number in (1, 2):
+        for file in files:
+            file.write_text(f"NUMBER = {number}\n")
+            os.utime(file, (1_700_000_000, 1_700_000_000))
+        (folder / "main.py").write_text(
+            "import beside, package\n\ndef run_fn():\n    return beside.NUMBER, package.NUMBER\n"
+        )
+        found.append(load_function(str(folder / "main.py"), None, "run_fn")())
+    assert found == [(1, 1), (2, 2)]
+    assert list(folder.rglob("*.pyc")) == []
+
+
+def test_libraries_below_a_project_keep_their_bytecode(tmp_path, monkeypatch):
+    from mlops_tfx.execution import fresh_source
+
+    library = tmp_path / "library" / "kept_library.py"
+    library.parent.mkdir()
+    library.write_text("NUMBER = 1\n")
+    (tmp_path / "main.py").write_text("import kept_library\n\ndef run_fn():\n    return kept_library.NUMBER\n")
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.setattr(fresh_source, "source_of_module", lambda path: None if "kept_library" in path else path)
+    monkeypatch.syspath_prepend(str(library.parent))
+    assert load_function(str(tmp_path / "main.py"), None, "run_fn")() == 1
+    assert [file.name.partition(".")[0] for file in tmp_path.rglob("*.pyc")] == ["kept_library"]
