@@ -6,11 +6,12 @@ import json
 
 import click
 
+from mlops_tfx.cli import completions
 from mlops_tfx.cli.store_option import chosen_store, store_options
 
 
 @click.command("diff")
-@click.argument("runs", nargs=-1, metavar="[BEFORE [AFTER]]")
+@click.argument("runs", nargs=-1, metavar="[BEFORE [AFTER]]", shell_complete=completions.runs)
 @store_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(runs: tuple[str, ...], root: str | None, pipeline: str | None, as_json: bool) -> None:

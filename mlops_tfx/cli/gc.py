@@ -6,6 +6,7 @@ import json
 
 import click
 
+from mlops_tfx.cli import completions
 from mlops_tfx.cli.store_option import chosen_store, store_options
 
 
@@ -14,9 +15,17 @@ from mlops_tfx.cli.store_option import chosen_store, store_options
 @click.option("--pipeline-root", default=None, help="Where the outputs lie; default: the folder of the store.")
 @click.option("--keep-runs", type=click.IntRange(min=0), default=3, show_default=True, help="Latest runs to keep.")
 @click.option("--keep-days", type=click.FloatRange(min=0), default=0.0, help="Keep what is younger.")
-@click.option("--pin", metavar="TARGET", multiple=True, help="Never delete this artifact; repeatable.")
-@click.option("--unpin", metavar="TARGET", multiple=True, help="Take a pin away; repeatable.")
-@click.option("--ended", metavar="RUN_ID", multiple=True,
+@click.option(
+    "--pin",
+    metavar="TARGET",
+    multiple=True,
+    shell_complete=completions.targets,
+    help="Never delete this artifact; repeatable.",
+)
+@click.option(
+    "--unpin", metavar="TARGET", multiple=True, shell_complete=completions.targets, help="Take a pin away; repeatable."
+)
+@click.option("--ended", metavar="RUN_ID", multiple=True, shell_complete=completions.runs,
               help="A run that has ended though the store says RUNNING: marked failed; repeatable.")  # fmt: skip
 @click.option("--delete", is_flag=True, help="Delete what is listed. Without it nothing is changed.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

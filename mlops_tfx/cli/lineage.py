@@ -6,11 +6,12 @@ import json
 
 import click
 
+from mlops_tfx.cli.completions import targets
 from mlops_tfx.cli.store_option import chosen_store, store_options
 
 
 @click.command("lineage")
-@click.argument("target")
+@click.argument("target", shell_complete=targets)
 @store_options
 @click.option("--down", is_flag=True, help="What was made from it, instead of what it was made from.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -10,9 +10,19 @@ import click
 from mlops_tfx.scaffold import TEMPLATES, create
 
 
+def _templates(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    return [name for name in TEMPLATES if name.startswith(incomplete)]
+
+
 @click.command("new")
 @click.argument("name")
-@click.option("--template", default="tabular", show_default=True, help=f"One of {', '.join(TEMPLATES)}.")
+@click.option(
+    "--template",
+    default="tabular",
+    show_default=True,
+    shell_complete=_templates,
+    help=f"One of {', '.join(TEMPLATES)}.",
+)
 @click.option("--in", "parent", default=".", type=click.Path(exists=True, file_okay=False), help="Where to make it.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(name: str, template: str, parent: str, as_json: bool) -> None:

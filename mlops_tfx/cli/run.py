@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import difflib
+import json
 import os
 import shlex
 import signal
@@ -12,20 +15,42 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlops_tfx.cli import completions
+
 if TYPE_CHECKING:
     from mlops_tfx.run_options import RunOptions
 
 
 @click.command("run", context_settings={"ignore_unknown_options": True})
-@click.argument("pipeline_file")
+@click.argument("pipeline_file", type=click.Path())
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.option("--parallel", type=int, default=None, help="Nodes that may run at the same time; default: all cores.")
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="A runtime parameter of the pipeline.")
-@click.option("--from", "from_nodes", multiple=True, metavar="NODE", help="NODE and what depends on it; repeatable.")
-@click.option("--to", "to_nodes", multiple=True, metavar="NODE", help="NODE and what it depends on; repeatable.")
-@click.option("--base", metavar="RUN_ID", help="The run that gives what others wrote; default: the latest.")
+@click.option(
+    "--from",
+    "from_nodes",
+    multiple=True,
+    metavar="NODE",
+    shell_complete=completions.nodes,
+    help="NODE and what depends on it; repeatable.",
+)
+@click.option(
+    "--to",
+    "to_nodes",
+    multiple=True,
+    metavar="NODE",
+    shell_complete=completions.nodes,
+    help="NODE and what it depends on; repeatable.",
+)
+@click.option(
+    "--base",
+    metavar="RUN_ID",
+    shell_complete=completions.runs,
+    help="The run that gives what others wrote; default: the latest.",
+)
 @click.option("--exit-handler", metavar="NAME", help="A component in PIPELINE_FILE that runs afterwards in any case.")
 @click.option("--as-tfx", is_flag=True, help="Run a script written for TFX, unchanged; ARGUMENTS are the script's own.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON at the end; what the pipeline prints goes to stderr.")
 def command(
     pipeline_file: str,
     arguments: tuple[str, ...],
@@ -36,42 +61,81 @@ def command(
     base: str | None,
     exit_handler: str | None,
     as_tfx: bool,
+    as_json: bool,
 ) -> None:
     """Run the pipeline that PIPELINE_FILE defines (file.py, or file.py:name)."""
-    from mlops_tfx.errors import PipelineFailedError
-    from mlops_tfx.execution import LocalRunner
-    from mlops_tfx.execution.loading import load_component, load_pipeline, parsed_parameters
-    from mlops_tfx.execution.progress import print_reports
-    from mlops_tfx.execution.resume import command_line
     from mlops_tfx.run_options import RunOptions
 
     if base and not (from_nodes or to_nodes):
         raise click.UsageError("--base goes with --from or --to")
     options = RunOptions(from_nodes, to_nodes, base) if from_nodes or to_nodes else None
-    if as_tfx:
-        from mlops_tfx.compat import script
+    if as_tfx and (parallel is not None or params or exit_handler):
+        raise click.UsageError(
+            "--parallel, --param and --exit-handler go without --as-tfx: the script makes its own runner"
+        )
+    if arguments and not as_tfx:
+        raise _unexpected(arguments[0])
+    with _interruptible(), _reported_as_json() if as_json else contextlib.nullcontext():
+        if as_tfx:
+            _run_script(pipeline_file, arguments, options)
+        else:
+            _run_pipeline(pipeline_file, options, parallel, params, exit_handler, show=not as_json)
 
-        if parallel is not None or params or exit_handler:
-            raise click.UsageError(
-                "--parallel, --param and --exit-handler go without --as-tfx: the script makes its own runner"
-            )
-        with _interruptible(), command_line(options, _again):
-            script.run_script(pipeline_file, arguments)
-        return
-    if arguments:
-        name = arguments[0]
-        error = click.NoSuchOption(name) if name.startswith("-") else click.UsageError(f"unexpected argument {name!r}")
-        raise error
-    pipeline = load_pipeline(pipeline_file)
-    handler = load_component(pipeline_file, exit_handler) if exit_handler else None
+
+def _unexpected(argument: str) -> click.UsageError:
+    if not argument.startswith("-"):
+        return click.UsageError(f"unexpected argument {argument!r}")
+    known = [name for parameter in command.params for name in parameter.opts if name.startswith("--")]
+    return click.NoSuchOption(argument, possibilities=difflib.get_close_matches(argument, known, cutoff=0.7))
+
+
+def _run_script(path: str, arguments: tuple[str, ...], options: RunOptions | None) -> None:
+    from mlops_tfx.compat import script
+    from mlops_tfx.execution.resume import command_line
+
+    with command_line(options, _again):
+        script.run_script(path, arguments)
+
+
+def _run_pipeline(
+    path: str,
+    options: RunOptions | None,
+    parallel: int | None,
+    params: tuple[str, ...],
+    exit_handler: str | None,
+    show: bool,
+) -> None:
+    from mlops_tfx.execution import LocalRunner
+    from mlops_tfx.execution.loading import load_component, load_pipeline, parsed_parameters
+    from mlops_tfx.execution.progress import print_reports
+    from mlops_tfx.execution.resume import command_line
+
+    pipeline = load_pipeline(path)
+    handler = load_component(path, exit_handler) if exit_handler else None
     runner = LocalRunner(max_parallel_nodes=parallel, exit_handler=handler)
-    try:
-        with _interruptible(), command_line(options, _again):
-            result = runner.run(pipeline, parameters=parsed_parameters(pipeline, params))
-    except PipelineFailedError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(1)
-    print_reports(result.reports, f"{result.pipeline_name}, run {result.run_id}")
+    with command_line(options, _again):
+        result = runner.run(pipeline, parameters=parsed_parameters(pipeline, params))
+    if show:
+        print_reports(result.reports, f"{result.pipeline_name}, run {result.run_id}")
+
+
+@contextmanager
+def _reported_as_json() -> Iterator[None]:
+    """Prints every run that ended in here as JSON, and the error if there was one, which goes on."""
+    from mlops_tfx.execution.attempt import message_of
+    from mlops_tfx.execution.reports import runs_of_process
+
+    stdout, error = sys.stdout, ""
+    with runs_of_process() as runs:
+        try:
+            with contextlib.redirect_stdout(sys.stderr):
+                yield
+        except BaseException as raised:
+            ended_well = isinstance(raised, SystemExit) and not raised.code  # as absl.app.run ends
+            error = "" if ended_well else message_of(raised)
+            raise
+        finally:
+            click.echo(json.dumps({"runs": runs, "error": error}, indent=2), file=stdout)
 
 
 def _again(options: RunOptions | None) -> str:

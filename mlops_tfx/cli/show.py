@@ -6,11 +6,12 @@ import json
 
 import click
 
+from mlops_tfx.cli.completions import targets
 from mlops_tfx.cli.store_option import chosen_store, store_options
 
 
 @click.command("show")
-@click.argument("target")
+@click.argument("target", shell_complete=targets)
 @store_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(target: str, root: str | None, pipeline: str | None, as_json: bool) -> None:

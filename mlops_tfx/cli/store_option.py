@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from mlops_tfx.cli.completions import pipelines
+
 if TYPE_CHECKING:
     from mlops_tfx.metadata import MetadataStore
 
@@ -17,9 +19,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 def store_options(function: F) -> F:
     """Adds ``--root`` and ``--pipeline``."""
     root = click.option(
-        "--root", default=None, help="Pipeline root or metadata.sqlite; default: found below this folder."
+        "--root",
+        default=None,
+        type=click.Path(),
+        help="Pipeline root or metadata.sqlite; default: found below this folder.",
     )
-    pipeline = click.option("--pipeline", default=None, help="Pipeline name, where the store has several.")
+    pipeline = click.option(
+        "--pipeline", default=None, help="Pipeline name, where the store has several.", shell_complete=pipelines
+    )
     return root(pipeline(function))
 
 

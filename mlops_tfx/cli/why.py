@@ -6,11 +6,12 @@ import json
 
 import click
 
+from mlops_tfx.cli.completions import nodes
 from mlops_tfx.cli.store_option import chosen_store, store_options
 
 
 @click.command("why")
-@click.argument("node")
+@click.argument("node", shell_complete=nodes)
 @store_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(node: str, root: str | None, pipeline: str | None, as_json: bool) -> None:

@@ -1,8 +1,11 @@
-"""How the nodes of an earlier run ended, read from the store."""
+"""How the nodes of a run ended: of an earlier one, from the store; of those of this process, as plain data."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
 
 from mlops_tfx.errors import MetadataError, did_you_mean
 from mlops_tfx.execution.observer import NodeReport, NodeState
@@ -33,6 +36,33 @@ def reports_of_run(store: MetadataStore, pipeline_name: str, run_id: str | None 
         raise MetadataError(f"pipeline {pipeline_name!r} has no run {run_id!r}{did_you_mean(str(run_id), runs)}")
     records = store.executions(pipeline_name=pipeline_name, run_id=run_id)
     return run_id, [_report(record) for record in sorted(records, key=lambda record: record.id)]
+
+
+_RUNS: ContextVar[list[dict[str, Any]] | None] = ContextVar("runs", default=None)
+
+
+@contextmanager
+def runs_of_process() -> Iterator[list[dict[str, Any]]]:
+    """Gives a list to which every run that ends in here is added, whoever begins it."""
+    found: list[dict[str, Any]] = []
+    token = _RUNS.set(found)
+    try:
+        yield found
+    finally:
+        _RUNS.reset(token)
+
+
+def note_run(pipeline_name: str, run_id: str, reports: Sequence[NodeReport]) -> None:
+    """Adds a run that has ended to the list of `runs_of_process`, if somebody asked for one."""
+    runs = _RUNS.get()
+    if runs is not None:
+        runs.append(as_data(pipeline_name, run_id, reports))
+
+
+def as_data(pipeline_name: str, run_id: str, reports: Sequence[NodeReport]) -> dict[str, Any]:
+    """A run for JSON."""
+    nodes = [{**vars(report), "state": report.state.value} for report in reports]
+    return {"pipeline": pipeline_name, "run_id": run_id, "nodes": nodes}
 
 
 def _report(record: ExecutionRecord) -> NodeReport:

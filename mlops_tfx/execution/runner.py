@@ -25,6 +25,7 @@ from mlops_tfx.execution.observer import NodeReport, NodeState, Observer
 from mlops_tfx.execution.partial import plan
 from mlops_tfx.execution.quiet import quiet_libraries
 from mlops_tfx.execution.recovery import recover
+from mlops_tfx.execution.reports import note_run
 from mlops_tfx.execution.resume import ResumeCommand, options_to_resume, part_to_run, program_again
 from mlops_tfx.execution.run import Run
 from mlops_tfx.execution.schedule import Schedule
@@ -142,6 +143,7 @@ class LocalRunner:
                 if "tensorflow" in sys.modules:
                     # What TensorFlow leaves in cycles would be torn down with the interpreter, and complain.
                     gc.collect()
+        note_run(pipeline.pipeline_name, run.run_id, schedule.reports())
         notes = [f"the observer failed: {message_of(observer.error)}"] if observer.error else []
         if failures:
             notes.append(resume_hint(schedule.states()))
