@@ -3,14 +3,18 @@
 Every request is written at once and whole, or not at all: what a full disk does not take is cut off again, and the
 requests before it stay.
 
-<folder>/.incoming/<file>                   being written
-<folder>/<content>/span-<SPAN>/<file>       complete
+<folder>/.incoming/<content>.span-<SPAN>.<file>   being written, and locked by who writes
+<folder>/<content>/span-<SPAN>/<file>             complete
+
+What a server left behind that was killed has no lock. The next one completes it, up to its last whole record.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import itertools
+import logging
 import os
 import socket
 import struct
@@ -25,7 +29,9 @@ from mlops_tfx.serving.server.request_log.settings import LogSettings
 _INCOMING = ".incoming"
 _SPAN = "span-"
 _MASK_DELTA = 0xA282EAD8
+_HEAD, _TAIL = 12, 4
 _numbers = itertools.count()
+_log = logging.getLogger(__name__)
 
 
 def frame(record: bytes) -> bytes:
@@ -39,17 +45,44 @@ def _masked(data: bytes) -> bytes:
     return struct.pack("<I", (((crc >> 15) | (crc << 17)) + _MASK_DELTA) & 0xFFFFFFFF)
 
 
+def whole_bytes(file: BinaryIO) -> int:
+    """Returns how many bytes of a TFRecord file whole records take, from its begin."""
+    size, whole = os.fstat(file.fileno()).st_size, 0
+    file.seek(0)
+    while True:
+        head = file.read(_HEAD)
+        if len(head) < _HEAD or _masked(head[:8]) != head[8:]:
+            return whole
+        (length,) = struct.unpack("<Q", head[:8])
+        if whole + _HEAD + length + _TAIL > size:
+            return whole
+        record = file.read(length)
+        if _masked(record) != file.read(_TAIL):
+            return whole
+        whole += _HEAD + length + _TAIL
+
+
+def _locks(file: BinaryIO) -> bool:
+    """Locks a file for this process, until it is closed; whether no other process has."""
+    try:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 class _OpenFile:
     def __init__(self, folder: Path, content: str, span: int, now: float) -> None:
         self.name = f"{content}-{int(now)}-{socket.gethostname()}-{os.getpid()}-{next(_numbers):06d}.tfrecord"
         self.target = folder / content / f"{_SPAN}{span}" / self.name
-        self.path = folder / _INCOMING / self.name
+        self.path = folder / _INCOMING / f"{content}.{_SPAN}{span}.{self.name}"
         self.span = span
         self.opened = now
         self.bytes = 0
         self.requests = 0
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.file: BinaryIO = open(self.path, "wb", buffering=0)
+        _locks(self.file)
 
     def write(self, data: bytes) -> None:
         rest = memoryview(data)
@@ -86,6 +119,23 @@ class SpanFiles:
         self._clock = clock
         self._lost = lost
         self._open: dict[str, _OpenFile] = {}
+        for path in (folder / _INCOMING).glob(f"*.{_SPAN}*.*.tfrecord"):
+            self._recover(path)
+
+    def _recover(self, path: Path) -> None:
+        """Completes a file that a server has left behind, unless another one is writing it."""
+        try:
+            with open(path, "r+b") as file:
+                if not _locks(file):
+                    return
+                whole = whole_bytes(file)
+                file.truncate(whole)
+                if whole:
+                    _move(path, self._folder.joinpath(*path.name.split(".", 2)))
+                else:
+                    path.unlink()
+        except OSError as error:
+            _log.warning("request log: cannot complete %s, which another server left behind: %s", path, error)
 
     def write(self, content: str, records: Iterable[bytes], timestamp: float) -> int:
         """Appends the records of a request to the file of their span; returns the bytes written.
@@ -155,11 +205,22 @@ class SpanFiles:
         for stat, path in sorted(found, key=lambda entry: (entry[0].st_mtime_ns, entry[1])):
             if total <= self._settings.max_bytes:
                 return
+            if _INCOMING in path.parts and self._is_written(path):
+                continue
             path.unlink(missing_ok=True)
             total -= stat.st_size
             if path.parent.name.startswith(_SPAN):
                 with contextlib.suppress(OSError):  # it has other files
                     path.parent.rmdir()
+
+
+    def _is_written(self, path: Path) -> bool:
+        """Whether another server writes a file."""
+        try:
+            with open(path, "rb") as file:
+                return not _locks(file)
+        except FileNotFoundError:
+            return False
 
 
 def _move(source: Path, target: Path) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +20,7 @@ from mlops_tfx.serving.server import ServerOptions
 from mlops_tfx.serving.server.calls import Call, Plan
 from mlops_tfx.serving.server.metrics import Metrics
 from mlops_tfx.serving.server.request_log import records as logged
-from mlops_tfx.serving.server.request_log.files import SpanFiles, frame
+from mlops_tfx.serving.server.request_log.files import SpanFiles, frame, whole_bytes
 from mlops_tfx.serving.server.request_log.logger import RequestLogger
 from mlops_tfx.serving.server.request_log.settings import LogSettings, read
 from mlops_tfx.serving.server.waiting import run
@@ -63,6 +67,60 @@ def test_files_are_seen_when_they_are_complete(tmp_path: Path) -> None:
     files.close()
     assert records(visible(tmp_path)[-1]) == [b"d"]
     assert visible(tmp_path)[-1].parent.name == "span-241"
+
+
+KILLED = """
+import pathlib, sys
+from mlops_tfx.serving.server.request_log.files import SpanFiles
+from mlops_tfx.serving.server.request_log.settings import LogSettings
+files = SpanFiles(pathlib.Path(sys.argv[1]), LogSettings(span_seconds=3600), lambda: 864000.5)
+for record in (b"a", b"bc" * 50):
+    files.write("examples", [record], 864000.5)
+files.write("prediction_logs", [b"log"], 864000.5)
+print("written", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_what_a_killed_server_left_behind_is_completed_by_the_next(tmp_path: Path, project_root: Path) -> None:
+    command = [sys.executable, "-c", KILLED, str(tmp_path)]
+    with subprocess.Popen(command, cwd=project_root, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"written\n"
+        clock, small = Clock(), LogSettings(span_seconds=HOUR, max_file_bytes=1, max_bytes=1)
+        other = SpanFiles(tmp_path, small, clock)
+        other.write("examples", [b"x"], clock.now)
+        assert visible(tmp_path) == [], "it is over the bound itself"
+        incoming = sorted((tmp_path / ".incoming").iterdir())
+        assert [path.name.partition(".")[0] for path in incoming] == ["examples", "prediction_logs"], "they are locked"
+        process.kill()
+    with open(incoming[0], "ab") as file:
+        file.write(frame(b"torn")[:-3])
+    SpanFiles(tmp_path, LogSettings(span_seconds=HOUR), clock)
+    assert [records(path) for path in visible(tmp_path)] == [[b"a", b"bc" * 50]]
+    assert visible(tmp_path)[0].parent.name == "span-240"
+    (log,) = tmp_path.glob("prediction_logs/span-240/*")
+    assert records(log) == [b"log"]
+    assert list((tmp_path / ".incoming").iterdir()) == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.binary(max_size=40), max_size=4), st.data())
+def test_a_damaged_file_is_whole_up_to_the_damage(data: list[bytes], draw: st.DataObject) -> None:
+    frames = [frame(record) for record in data]
+    content = b"".join(frames)
+    place = draw.draw(st.integers(0, len(content)))
+    ends = [0, *itertools.accumulate(map(len, frames))]
+    expected = max(end for end in ends if end <= place)
+    with tempfile.TemporaryFile() as file:
+        file.write(content[:place])
+        file.flush()
+        assert whole_bytes(file) == expected
+        if place < len(content):
+            file.seek(0)
+            file.write(content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :])
+            file.flush()
+            assert whole_bytes(file) == expected
 
 
 def test_the_oldest_files_are_removed(tmp_path: Path) -> None:
