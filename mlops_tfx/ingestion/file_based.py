@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -124,7 +125,13 @@ class FileBasedExampleGen(BaseExampleGen):
     def _find(self) -> list[SpanInput]:
         from mlops_tfx.io import inputs
 
-        return inputs.find_spans(self.input_base, self.input_config, self.range_config)
+        return inputs.find_spans(
+            self.input_base, self.input_config, self.range_config, may_be_empty=self._reads_anything()
+        )
+
+    def _reads_anything(self) -> bool:
+        """Whether a TFX executor reads, which is given a pattern, not files: its source may be another."""
+        return any(hasattr(self._executor(), name) for name in ("GetInputSourceToExamplePTransform", "Do"))
 
     def _ingredients(self, found: list[SpanInput]) -> dict[str, str]:
         from mlops_tfx.io import inputs
@@ -156,10 +163,14 @@ class FileBasedExampleGen(BaseExampleGen):
 
     def _tfx_properties(self) -> dict[str, Any]:
         """Execution properties as a TFX executor receives them: configurations as JSON text."""
-        from pydantic import BaseModel
-
-        given = {
-            name: value.model_dump_json(exclude_none=True) if isinstance(value, BaseModel) else value
-            for name, value in self.exec_properties.items()
-        }
+        given = {name: as_text(value) for name, value in self.exec_properties.items()}
         return {**given, "_beam_pipeline_args": list(self.context.beam_pipeline_args)}
+
+
+def as_text(value: Any) -> Any:
+    """Returns configuration as JSON text, as TFX's executors receive it; anything else as it is."""
+    from pydantic import BaseModel
+
+    if isinstance(value, BaseModel):
+        return value.model_dump_json(exclude_none=True)
+    return json.dumps(value) if isinstance(value, dict) else value

@@ -57,11 +57,22 @@ def split_patterns(input_config: config.Input | None) -> list[tuple[str, str]]:
 
 
 def find_spans(
-    input_base: str, input_config: config.Input | None, range_config: config.RangeConfig | None = None
+    input_base: str,
+    input_config: config.Input | None,
+    range_config: config.RangeConfig | None = None,
+    *,
+    may_be_empty: bool = False,
 ) -> list[SpanInput]:
     """Finds the files of every input split in every span that is wanted, by default the latest span.
 
     Only the files of these spans are listed.
+
+    Args:
+        input_base: the folder.
+        input_config: the patterns.
+        range_config: the spans that are wanted.
+        may_be_empty: patterns without spans may match no file, and their folder may be missing: the reader knows
+            another source.
 
     Raises:
         ConfigError: a pattern or the range is wrong.
@@ -69,6 +80,9 @@ def find_spans(
     """
     patterns = spans.parse_patterns(split_patterns(input_config))
     spans.check_range(range_config, patterns)
+    if not patterns[0].has_span and may_be_empty:
+        splits = (InputSplit(item.split, _files(input_base, item.text), item.text) for item in patterns)
+        return [SpanInput(0, None, tuple(splits))]
     _check_folder(input_base)
     if not patterns[0].has_span:
         return [SpanInput(0, None, tuple(_find_split(input_base, item.split, item.text) for item in patterns))]

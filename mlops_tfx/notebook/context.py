@@ -116,11 +116,11 @@ class InteractiveContext:
         """
         if not isinstance(component, Node):
             raise ConfigError(f"run: expected a component, received {component!r}")
-        nodes = self._session.nodes_with(component)
+        nodes, base_run = self._session.pipeline_for(component)
         pipeline = self._pipeline(nodes, enable_cache, beam_pipeline_args or ())
-        only = RunOptions([component.id], [component.id], self._session.run_id or None)
+        only = RunOptions([component.id], [component.id], base_run)
         result = LocalRunner(observer=self._observer).run(pipeline, parameters=parameters, run_options=only)
-        self._session.ended(component, result.run_id)
+        self._session.ended(component, result.run_id, nodes)
         outputs = result.outputs.get(component.id, {})
         for key, channel in component.outputs.items():
             channel.set_artifacts(outputs.get(key, ()))

@@ -13,6 +13,7 @@ from mlops_tfx.compat.example_gen import driver
 from mlops_tfx.compat.executor_specs import executor_context
 from mlops_tfx.compat.executors import BaseExecutor
 from mlops_tfx.errors import ConfigError
+from mlops_tfx.ingestion.file_based import as_text
 
 _DRIVER = "driver"
 _DEFAULT_DRIVERS = (driver.FileBasedDriver, driver.QueryBasedDriver)
@@ -70,14 +71,10 @@ class _TfxExampleGen:
 
     def _given_properties(self: Any) -> dict[str, Any]:
         """Parameters as TFX has them: configurations as JSON text, defaults filled in."""
-        from pydantic import BaseModel
-
         from mlops_tfx.io import inputs, partition
 
         found = {
-            name: value.model_dump_json(exclude_none=True) if isinstance(value, BaseModel) else value
-            for name, value in self.exec_properties.items()
-            if name != "custom_executor_spec"
+            name: as_text(value) for name, value in self.exec_properties.items() if name != "custom_executor_spec"
         }
         splits = inputs.split_patterns(self.input_config)
         found["input_config"] = _input_json(splits)
@@ -134,7 +131,9 @@ class _FileBased(_TfxExampleGen):
             return super()._find()  # type: ignore[misc]  # of the class this one is mixed into
         said = self._driven().exec_properties
         resolved = config.Input.model_validate_json(said["input_config"])
-        found = inputs.find_spans(said.get("input_base") or self.input_base, resolved)
+        found = inputs.find_spans(
+            said.get("input_base") or self.input_base, resolved, may_be_empty=self._reads_anything()
+        )
         return [dataclasses.replace(found[-1], span=said.get("span") or 0, version=said.get("version"))]
 
     def _span_properties(self: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import apache_beam as beam
 import pytest
 
 from mlops_tfx import LocalRunner, Pipeline, config
@@ -193,3 +194,29 @@ def test_an_executor_that_raises_is_named(tmp_path: Path) -> None:
     )
     with pytest.raises(PipelineFailedError, match="RuntimeError: no source"):
         LocalRunner().run(Pipeline("raising", tmp_path / "root", components=[node]))
+
+
+@beam.ptransform_fn
+def _rows_of_configuration(pipeline: Any, exec_properties: dict[str, Any], split_pattern: str) -> Any:
+    count = json.loads(exec_properties["custom_config"])["rows"]
+    return pipeline | beam.Create([{"x": i} for i in range(count)]) | beam.Map(configuration.dict_to_example)
+
+
+class FromConfiguration(BaseExampleGenExecutor):
+    def GetInputSourceToExamplePTransform(self) -> Any:
+        return _rows_of_configuration
+
+
+def test_an_executor_with_a_source_of_its_own_needs_no_folder(tmp_path: Path) -> None:
+    """As TFX's tutorial of recommenders: input_base='dummy', and what to read in custom_config, as JSON text."""
+    nowhere = str(tmp_path / "nowhere")
+    spec = ExecutorClassSpec(FromConfiguration)
+    gen = FileBasedExampleGen(input_base=nowhere, custom_config={"rows": 30}, custom_executor_spec=spec)
+    result = LocalRunner(observer=None).run(Pipeline("p", tmp_path, components=[gen]))
+    (examples,) = result.outputs[gen.id]["examples"]
+    counts = json.loads(str(examples.custom_properties["rows_by_split"]))
+    assert (sorted(counts), sum(counts.values())) == (["eval", "train"], 30)
+    assert "num_files:0" in str(examples.custom_properties["input_fingerprint"])
+    missing = FileBasedExampleGen(input_base=nowhere, custom_executor_spec=lambda split: [])
+    with pytest.raises(PipelineFailedError, match="which does not exist"):
+        LocalRunner(observer=None).run(Pipeline("q", tmp_path, components=[missing]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -106,15 +107,22 @@ def test_what_must_run_before(context: InteractiveContext) -> None:
         context.run(Left(gen.schema))
 
 
-def test_a_node_that_was_made_anew(context: InteractiveContext) -> None:
+def test_a_node_that_was_made_anew(context: InteractiveContext, caplog: pytest.LogCaptureFixture) -> None:
     old = Gen()
     left = Left(old.schema)
     context.run(old)
     context.run(left)
     new = Gen(size=5)
     context.run(new)
-    with pytest.raises(ConfigError, match="Right depends on the Gen made at .*another one was made at"):
-        context.run(Right(old.schema))
+    with caplog.at_level("WARNING"):
+        earlier = Right(old.schema)
+        context.run(earlier)
+    assert re.search(r"Right goes on from the Gen made at .*another one was made at", caplog.text)
+    assert Path(earlier.outputs["model"].get()[0].uri, "left").read_text() == "###<b>\n"
+    again = Left(new.schema)
+    context.run(again)
+    with pytest.raises(ConfigError, match="Join depends on the Gen made at .*no run has the results of all"):
+        context.run(Join(again.model, earlier.outputs["model"]))
     right = Right(new.schema)
     context.run(right)
     assert len(Path(right.outputs["model"].get()[0].uri, "left").read_text()) == 9
