@@ -83,7 +83,7 @@ class DistributionValidator(Component):
         self.context.log(text or f"no anomalies in {', '.join(reports)}")
 
     def _bless(self, values: dict[str, int]) -> None:
-        self.anomalies.custom_properties["blessed"] = json.dumps(values)
+        self.anomalies.set_json_value_custom_property("blessed", values)
 
     def _compare(self, pair: tuple[str, str], baseline: ExampleStatistics) -> list[Anomaly]:
         import tensorflow_data_validation as tfdv

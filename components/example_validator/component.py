@@ -87,7 +87,7 @@ class ExampleValidator(Component):
         for split in splits:
             reports[split], measured[split] = self._validate(split, schema)
         blessed = {split: int(not found) for split, found in reports.items()}
-        self.anomalies.custom_properties["blessed"] = json.dumps(blessed)
+        self.anomalies.set_json_value_custom_property("blessed", blessed)
         self._report_distances(measured)
         text = "\n".join(describe_anomalies(f"split {s!r}", found) for s, found in reports.items() if found)
         if text and self.fail_on_anomalies:

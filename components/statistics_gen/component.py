@@ -84,8 +84,10 @@ class StatisticsGen(Component):
         for split in splits:
             results.check_rows(self.examples, split, rows[split], self.statistics, settings[split], recount=elsewhere)
             self.context.report_rows(rows[split])
+            if not rows[split]:
+                self.context.log(f"split {split!r} has no rows: its statistics are empty")
         rates = {split: settings[split].sample_rate for split in splits}
-        self.statistics.custom_properties["sample_rate_by_split"] = json.dumps(rates)
+        self.statistics.custom_properties["sample_rate_by_split"] = json.dumps(rates, sort_keys=True)
 
     def _settings(self, given: GivenOptions, split: str) -> Settings:
         from mlops_tfx.io.protos import SCHEMA_FILE, read_schema

@@ -65,7 +65,7 @@ class MergeStatistics(Component):
                 raise ArtifactError(f"{where}: expected {expected} rows, received {rows}; compute them again")
             rates[split] = settings.sample_rate
             self.context.report_rows(rows)
-        self.statistics.custom_properties["sample_rate_by_split"] = json.dumps(rates)
+        self.statistics.custom_properties["sample_rate_by_split"] = json.dumps(rates, sort_keys=True)
 
     def _check_once(self) -> None:
         uris = [artifact.recorded_uri for artifact in self.span_statistics]

@@ -73,7 +73,10 @@ def write(computation: Computation, partial: Partial, folder: str, where: str, m
         slicing.check_columns(computation.settings, computation.options, partial.columns, where)
     # Finishing the statistics consumes the sketches.
     state = _state(computation, partial)
-    write_statistics(f"{folder}/{STATISTICS_FILE}", computation.statistics(partial, more))
+    found = computation.statistics(partial, more)
+    if not found.datasets:
+        found.datasets.add()  # of no examples, as in TFX: readers take datasets[0]
+    write_statistics(f"{folder}/{STATISTICS_FILE}", found)
     filesystem.write_bytes(f"{folder}/{partial_state.STATE_FILE}", state)
     return rows
 
@@ -105,7 +108,7 @@ def check_rows(
     *,
     recount: bool,
 ) -> None:
-    """Raises DataError unless the statistics cover the rows that the split has, and at least one.
+    """Raises DataError unless the statistics cover the rows that the split has, and at least one if it has any.
 
     Args:
         examples: what was read.
@@ -136,9 +139,8 @@ def check_rows(
             f"split {split!r} of Examples at {where} has {rows} rows, but {read} were read and statistics were "
             f"computed over {counted}; the files may have changed meanwhile: run again"
         )
-    if not counted:
-        why = f"sample_rate={sample_rate} left none of its {rows} rows" if rows else "it has none"
+    if rows and not counted:
         raise DataError(
-            f"expected rows in split {split!r} of Examples at {where}, but {why}; "
-            f"give it rows, raise the sample rate, or leave it out with exclude_splits=[{split!r}]"
+            f"expected rows in split {split!r} of Examples at {where}, but sample_rate={sample_rate} left none of its "
+            f"{rows} rows; raise the sample rate, or leave it out with exclude_splits=[{split!r}]"
         )

@@ -84,6 +84,18 @@ def _write(statistics: Any, path: str) -> None:
     protos.write_statistics(path, statistics)
 
 
+def without_ranges(schema: Any) -> Any:
+    """The schema of transformed data as TFX makes statistics with it: indices are categories, of no known range.
+
+    TFX takes the schema before the ranges of indices are computed; they hold for every index that comes out anyway.
+    """
+    for feature in schema.feature:
+        if feature.int_domain.is_categorical:
+            feature.int_domain.ClearField("min")
+            feature.int_domain.ClearField("max")
+    return schema
+
+
 def write_schema(options: Any, folder: str) -> None:
     """Writes the schema that statistics were made with, if the options kept one."""
     if options.schema is not None:

@@ -259,7 +259,7 @@ class Transform(Component):
         from mlops_tfx.transformation.saved_graph import transformed_schema, vocabulary_files
 
         graph = self.transform_graph.uri
-        schema, vocabularies = transformed_schema(graph), vocabulary_files(graph)
+        schema, vocabularies = statistics.without_ranges(transformed_schema(graph)), vocabulary_files(graph)
         return statistics.make_options(
             StatsType.POST_TRANSFORM, schema, self._stats_updater(), self.custom_config, vocabularies
         )

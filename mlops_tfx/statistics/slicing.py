@@ -138,7 +138,7 @@ def _user_function(path: str) -> SliceFunction:
 
 
 def check_columns(settings: Settings, options: Any, columns: Iterable[str], where: str) -> None:
-    """Raises DataError for a feature that options name and no row has.
+    """Raises DataError for a feature that options name and no row has, or a ``feature_allowlist`` that matches none.
 
     Args:
         settings: names features in slices.
@@ -150,9 +150,12 @@ def check_columns(settings: Settings, options: Any, columns: Iterable[str], wher
     named = {f"slicing_features={name}": name for pairs in settings.slices for name, _ in pairs}
     weights = options.example_weight_map.all_weight_features()
     named |= {f"weight feature {name}": name for name in weights}
-    named |= {f"feature_allowlist={name}": name for name in options.feature_allowlist or () if isinstance(name, str)}
     if options.label_feature:
         named[f"label_feature={options.label_feature}"] = options.label_feature
     for what, name in named.items():
         if name not in known:
             raise DataError(f"{where} has no feature {name!r}, received {what}{did_you_mean(name, known)}")
+    # A split may lack some of the features to look at, as served data lack the label: TFDV leaves them out.
+    allowed = [name for name in options.feature_allowlist or () if isinstance(name, str)]
+    if allowed and len(allowed) == len(options.feature_allowlist) and known and not known.intersection(allowed):
+        raise DataError(f"{where} has none of feature_allowlist={allowed}{did_you_mean(allowed[0], known)}")

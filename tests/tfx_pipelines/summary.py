@@ -19,7 +19,7 @@ STATES = {1: "NEW", 2: "RUNNING", 3: "COMPLETE", 4: "FAILED", 5: "CACHED", 6: "C
 INPUTS, OUTPUTS = (2, 3, 5), (1, 4, 6)  # kinds of events: declared, plain and internal
 # Properties of artifacts that are new in every run, or that only one of the two libraries writes.
 VOLATILE = re.compile(
-    "current_model|baseline_model|.*fingerprint|.*digest|.*version|stats_dashboard_link|name|pushed_destination|component_id"
+    "current_model.*|baseline_model.*|.*fingerprint|.*digest|.*version|stats_dashboard_link|name|pushed_destination|component_id"
 )
 
 
@@ -74,6 +74,8 @@ class Store:
         found: dict[str, Any] = {}
         executions = sorted(self._store.get_executions_by_context(context.id), key=lambda execution: execution.id)
         for execution in executions:
+            if STATES[execution.last_known_state] == "CANCELED":
+                continue  # a node whose condition is false: TFX leaves no execution, we one that says so
             found.setdefault(self._nodes[execution.id], []).append(self._execution(execution))
         return found
 
@@ -136,13 +138,16 @@ def paths(event: Any) -> list[tuple[str, int]]:
 
 def plain(properties: Any) -> dict[str, Any]:
     """Properties as JSON has them; a bool and its number are the same, as TFX changes the one into the other."""
+    from google.protobuf import json_format
+
     found: dict[str, Any] = {}
     for key, stored in sorted(properties.items()):
         kind = stored.WhichOneof("value")
         if (key.startswith("__") and key != "__is_null__") or kind is None:
             continue
-        if kind in ("struct_value", "proto_value"):
-            found[key] = " ".join(str(getattr(stored, kind)).split())
+        if kind == "struct_value":
+            struct = json_format.MessageToDict(stored.struct_value)
+            found[key] = struct.get("__value__", struct)
             continue
         value = getattr(stored, kind)
         found[key] = {"true": 1, "false": 0}.get(value, value) if kind != "bool_value" else int(value)

@@ -77,7 +77,7 @@ def test_files_are_tfxs(tmp_path: Path, case: str) -> None:
         tmp_path, golden_statistics(name), golden_statistics(name),
         config=CASES[case]["config"], include_split_pairs=PAIRS,
     )  # fmt: skip
-    blessed = json.loads(str(anomalies.custom_properties["blessed"]))
+    blessed = anomalies.custom_properties["blessed"]
     assert blessed == json.loads((GOLDEN / "validation" / case / "blessed.json").read_text())
     assert blessed["train_eval"] == 0
     assert set(anomalies.splits) == {"train_train", "train_eval"}
@@ -90,7 +90,7 @@ def test_all_distances_are_reported(tmp_path: Path) -> None:
     now = write_stats(tmp_path / "now", {"train": frame("aab", range(30))})
     then = write_stats(tmp_path / "then", {"train": frame("abb", range(30))})
     anomalies = validate(tmp_path, now, then, config=config(letter=0.9))
-    assert json.loads(str(anomalies.custom_properties["blessed"])) == {"train_train": 1}
+    assert anomalies.custom_properties["blessed"] == {"train_train": 1}
     found = as_json(anomalies, "train_train")
     values = {(item["feature"], item["measure"]): (item["value"], item["threshold"]) for item in found["distances"]}
     assert values["letter", "L_INFTY"] == (pytest.approx(1 / 3), None)
@@ -118,7 +118,7 @@ def test_rows_that_went_missing(tmp_path: Path) -> None:
 
 def test_without_a_baseline_every_split_is_let_through(tmp_path: Path) -> None:
     anomalies = validate(tmp_path, golden_statistics("penguins"), None, config=config(species=0.1))
-    assert json.loads(str(anomalies.custom_properties["blessed"])) == {"train": 2, "eval": 2}
+    assert anomalies.custom_properties["blessed"] == {"train": 2, "eval": 2}
     assert list(Path(anomalies.uri).iterdir()) == []
 
 

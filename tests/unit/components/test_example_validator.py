@@ -103,7 +103,7 @@ def test_what_is_written(case: Case) -> None:
     anomalies = case.run()
     assert anomalies.splits == ["train", "eval"]
     assert anomalies.span == 3
-    assert json.loads(str(anomalies.custom_properties["blessed"])) == {"train": 1, "eval": 0}
+    assert anomalies.custom_properties["blessed"] == {"train": 1, "eval": 0}
     schema = read_schema(f"{case.root}/schema/schema.pbtxt")
     for split in ("train", "eval"):
         statistics = read_statistics(f"{case.root}/statistics/Split-{split}/FeatureStats.pb")
@@ -272,7 +272,7 @@ def test_distances_are_reported_without_any_comparator(case: Case) -> None:
     case.inputs["previous_statistics"] = write_stats(case.root / "previous", {"train": good_flights()})
     case.inputs["serving_statistics"] = write_stats(case.root / "serving", {"logs": later})
     anomalies = case.run(exclude_splits=["eval"])
-    assert json.loads(str(anomalies.custom_properties["blessed"])) == {"train": 1}
+    assert anomalies.custom_properties["blessed"] == {"train": 1}
     listed = json.loads(Path(anomalies.path("train"), "anomalies.json").read_text())["distances"]
     assert {item["compared_with"] for item in listed} == {"previous_statistics", "serving_statistics"}
     drift = [item for item in listed if item["compared_with"] == "previous_statistics"]
@@ -365,7 +365,7 @@ def test_statistics_of_no_rows(case: Case) -> None:
     empty = statistics_pb2.DatasetFeatureStatisticsList(datasets=[statistics_pb2.DatasetFeatureStatistics()])
     write_statistics(str(case.root / "statistics/Split-eval/FeatureStats.pb"), empty)
     anomalies = case.run()
-    assert json.loads(str(anomalies.custom_properties["blessed"]))["eval"] == 0
+    assert anomalies.custom_properties["blessed"]["eval"] == 0
     assert readable(anomalies, "eval")[""]["description"] == "The split 'eval' has no rows."
 
 

@@ -235,7 +235,7 @@ def test_options_that_make_no_sense(fields: dict[str, Any], message: str) -> Non
         ),
         ({"weight_feature": "distnce"}, DataError, "distnce"),
         ({"weight_feature": "dep_delay"}, DataError, "Weight column"),
-        ({"feature_allowlist": ["origin", "destination"]}, DataError, "no feature 'destination'.*feature_allowlist"),
+        ({"feature_allowlist": ["orign", "destination"]}, DataError, "none of feature_allowlist=.*mean 'origin'"),
         (
             {"experimental_slice_sqls": ["SELECT STRUCT(nothing) FROM example.nothing"]},
             DataError,
@@ -252,3 +252,9 @@ def test_options_that_do_not_fit_the_data(
 ) -> None:
     with pytest.raises(error, match=message):
         compute(examples, tmp_path, stats_options=StatsOptions(**fields))
+
+
+def test_features_to_look_at_that_a_split_lacks_are_left_out(examples: Any, tmp_path: Path) -> None:
+    found = compute(examples, tmp_path, stats_options=StatsOptions(feature_allowlist=["origin", "label"]))
+    (dataset,) = read_statistics(f"{found.path('train')}/FeatureStats.pb").datasets
+    assert [feature.path.step[0] for feature in dataset.features] == ["origin"]

@@ -281,8 +281,11 @@ def test_all_splits_excluded(tmp_path: Any) -> None:
 def test_a_split_without_rows(tmp_path: Any, file_format: str) -> None:
     splits = {"train": penguins(), "eval": penguins().iloc[:0]}
     examples = write_examples(tmp_path / "examples", splits, file_format)
-    with pytest.raises(DataError, match=r"rows in split 'eval' of Examples at .*exclude_splits=\['eval'\]"):
-        run(examples, tmp_path)
+    statistics = run(examples, tmp_path)
+    (dataset,) = read_statistics(f"{statistics.path('eval')}/FeatureStats.pb").datasets
+    assert (dataset.num_examples, list(dataset.features)) == (0, [])
+    (dataset,) = read_statistics(f"{statistics.path('train')}/FeatureStats.pb").datasets
+    assert dataset.num_examples == len(penguins())
 
 
 def test_a_sample_without_rows(tmp_path: Any) -> None:
