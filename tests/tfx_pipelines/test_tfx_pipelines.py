@@ -112,6 +112,11 @@ def test_a_difference_is_seen(path: str, value: Any) -> None:
     assert compare.differences(SMALL, changed, different=[f"/{path}.*"]) == []
 
 
+def test_a_summary_is_the_same_wherever_it_is_made() -> None:
+    found = {"source": "/one/place/tests/tfx_pipelines/data/x.csv", "push": '{"base": "/tmp/out/serving"}'}
+    assert summary.anywhere(found, "/tmp/out") == {"source": "data/x.csv", "push": '{"base": "OUT/serving"}'}
+
+
 def test_noise_and_rounding() -> None:
     path = "/metrics/accuracy"
 

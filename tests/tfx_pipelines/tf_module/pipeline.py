@@ -23,7 +23,7 @@ EVAL_CONFIG = {
     "metricsSpecs": [
         {
             "metrics": [
-                {"className": "BinaryCrossentropy", "threshold": {"valueThreshold": {"upperBound": {"value": 2.0}}}},
+                {"className": "BinaryCrossentropy", "threshold": {"valueThreshold": {"upperBound": 2.0}}},
                 {"className": "MeanLabel"},
                 {"className": "Calibration"},
                 {"className": "ExampleCount"},
