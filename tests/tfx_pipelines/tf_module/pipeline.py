@@ -31,7 +31,7 @@ EVAL_CONFIG = {
             ]
         }
     ],
-    "options": {"includeDefaultMetrics": {"value": False}, "computeConfidenceIntervals": {"value": False}},
+    "options": {"includeDefaultMetrics": False, "computeConfidenceIntervals": False},
 }
 
 

@@ -256,5 +256,5 @@ def test_options_that_do_not_fit_the_data(
 
 def test_features_to_look_at_that_a_split_lacks_are_left_out(examples: Any, tmp_path: Path) -> None:
     found = compute(examples, tmp_path, stats_options=StatsOptions(feature_allowlist=["origin", "label"]))
-    (dataset,) = read_statistics(f"{found.path('train')}/FeatureStats.pb").datasets
+    (dataset,) = read_statistics(f"{found.path(found.splits[0])}/FeatureStats.pb").datasets
     assert [feature.path.step[0] for feature in dataset.features] == ["origin"]
