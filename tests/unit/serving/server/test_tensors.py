@@ -32,6 +32,24 @@ def test_decodes_what_tensorflow_writes_and_the_other_way_round(array: Any) -> N
     np.testing.assert_array_equal(tensors.decode(proto), array)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.bool_])
+@pytest.mark.parametrize("shape", [(15,), (16,), (127,), (128,), (3, 50), (20_000,)])
+def test_many_values_are_written_as_one_by_one(dtype: Any, shape: tuple[int, ...]) -> None:
+    """Also of arrays that do not lie in one piece, and with the other order of bytes."""
+    random = np.random.default_rng(1)
+    array = np.where(random.random(shape) < 0.1, np.nan, random.normal(size=shape)).astype(dtype)
+    expected = tf.make_tensor_proto(array)
+    expected.ClearField("tensor_content")
+    field = {"f4": expected.float_val, "f8": expected.double_val, "b1": expected.bool_val}[array.dtype.str[1:]]
+    del field[:]
+    field.extend(array.ravel().tolist())
+    strided = np.repeat(array, 2, axis=-1)[..., ::2]
+    for same in (array, strided, array.astype(array.dtype.newbyteorder(">"))):
+        proto = tensor_pb2.TensorProto()
+        tensors.encode(same, expected.dtype, proto)
+        assert proto.SerializeToString() == expected.SerializeToString()
+
+
 @given(st.lists(st.binary(max_size=200), max_size=5))
 def test_strings(values: list[bytes]) -> None:
     array = np.empty(len(values), object)
