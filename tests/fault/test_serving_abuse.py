@@ -200,6 +200,18 @@ def test_giant_tensors(server: ServerProcess, settles: None) -> None:
     )
 
 
+def test_a_burst_is_answered(server: ServerProcess, settles: None) -> None:
+    """More at once than the C core of gRPC lets wait by itself: it would cancel some of them by chance."""
+    request = request_of("half", "", x=np.float32([2]))
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    channels = [grpc.insecure_channel(server.address, options) for _ in range(4)]
+    asked = [channels[number % 4].unary_unary(PREDICT).future(request, timeout=100) for number in range(6000)]
+    outcomes = {call.exception() and call.code().name for call in asked}
+    for channel in channels:
+        channel.close()
+    assert outcomes == {None}
+
+
 def test_declared_sizes_without_content(server: ServerProcess, settles: None) -> None:
     before = server.use().memory
     for shape in ([1 << 62], [1 << 20, 1 << 20], [0, 1 << 62, 1 << 62], [1 << 26], [1] * 300, [2] * 100):

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from mlops_tfx.serving.server.states import VersionState
 
 _DRAIN_SECONDS = 30.0
+# How many times the requests that may be in the server may wait to be seen by it.
+_UNSEEN = 4
 
 
 class ModelUnavailableError(RuntimeError):
@@ -92,6 +94,10 @@ class ModelServer:
             options=[
                 # A port that another server has is an error, not something to share with it.
                 ("grpc.so_reuseport", 0),
+                # From 1,000 on the C core would cancel, by chance, requests that Python has not seen yet; above
+                # maximum_concurrent_rpcs they are to be told why.
+                ("grpc.server.max_pending_requests", _UNSEEN * self.options.max_pending_requests),
+                ("grpc.server.max_pending_requests_hard_limit", _UNSEEN * self.options.max_pending_requests),
                 *_channel_arguments(self.options.grpc_channel_arguments),
                 ("grpc.max_receive_message_length", self.options.max_message_bytes),
                 ("grpc.max_send_message_length", -1),
