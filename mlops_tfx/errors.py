@@ -21,6 +21,7 @@
     +-- ServingError           a model server refused a request, or cannot be reached; carries the gRPC code
 
     RunInterrupted             (a BaseException) ends the nodes of a run that is interrupted by Ctrl-C or SIGTERM
+    TerminatedBySignal         (a SystemExit) ends the process after SIGTERM
 
 A message says what was expected, what came (``name=value``), where, and what to do.
 """
@@ -98,6 +99,10 @@ class NodeTimeoutError(MlopsTfxError, TimeoutError):
 
 class RunInterrupted(BaseException):
     """Ends the nodes of a run that is interrupted. User code that catches every Exception does not catch it."""
+
+
+class TerminatedBySignal(SystemExit):
+    """SIGTERM ends the run. What user code raises by sys.exit() is a SystemExit too, and a failure."""
 
 
 class NodeFailedError(MlopsTfxError):

@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from mlops_tfx.errors import MlopsTfxError, NodeFailedError, RunInterrupted
+from mlops_tfx.errors import MlopsTfxError, NodeFailedError, RunInterrupted, TerminatedBySignal
 from mlops_tfx.execution import untold
 from mlops_tfx.execution.observer import NodeReport, NodeState
 from mlops_tfx.execution.staging import Staging
@@ -165,7 +165,9 @@ def recorded(node: Node, run: Run) -> Iterator[None]:
     attempt = Attempt(node, run)
     try:
         yield
-    except Exception as error:
+    except BaseException as error:
+        if not is_failure(error):
+            raise
         raise NodeFailedError(node.id, message_of(error) + attempt.fail(error)) from error
     attempt.succeed()
 
@@ -178,6 +180,11 @@ def message_of(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"the disk is full; free some space and run again, what is complete is reused ({text})"
     return text
+
+
+def is_failure(error: BaseException) -> bool:
+    """Whether it is a failure, as sys.exit() in user code is, and not what interrupts the run."""
+    return isinstance(error, Exception) or (isinstance(error, SystemExit) and not isinstance(error, TerminatedBySignal))
 
 
 def error_text(error: BaseException) -> str:

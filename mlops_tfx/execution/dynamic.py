@@ -89,7 +89,7 @@ def closed_by(node: Node, scopes: Sequence[Scope], run: Run) -> str | None:
     """
     for scope in scopes:
         reason = _unmet(scope, node, run) if isinstance(scope, Cond) else run.closed.get(scope)
-        if isinstance(reason, Exception):
+        if isinstance(reason, BaseException):
             raise reason
         if reason is not None:
             return reason

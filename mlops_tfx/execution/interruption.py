@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from mlops_tfx.errors import NodeFailedError, RunInterrupted
+from mlops_tfx.errors import NodeFailedError, RunInterrupted, TerminatedBySignal
 from mlops_tfx.execution.attempt import message_of
 from mlops_tfx.execution.observer import NodeReport, NodeState
 from mlops_tfx.execution.retries import run_attempts
@@ -47,15 +47,15 @@ def sigterm_ends_run() -> Iterator[None]:
 
 
 def _exit(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(_EXIT_CODE_OF_SIGTERM)
+    raise TerminatedBySignal(_EXIT_CODE_OF_SIGTERM)
 
 
 def describe(error: BaseException) -> str:
     """What interrupted the run."""
     if isinstance(error, Exception):
         return f"ended by {message_of(error)}"
-    is_sigterm = isinstance(error, SystemExit) and error.code == _EXIT_CODE_OF_SIGTERM
-    return "interrupted by SIGTERM" if is_sigterm else f"interrupted by {type(error).__name__}"
+    name = "SIGTERM" if isinstance(error, TerminatedBySignal) else type(error).__name__
+    return f"interrupted by {name}"
 
 
 def end_lifetimes(run: Run, states: Mapping[str, NodeState]) -> Iterator[NodeFailedError]:

@@ -18,6 +18,7 @@ from mlops_tfx.component import Component
 from mlops_tfx.control_flow import Cond, ForEach
 from mlops_tfx.errors import ResolutionError, WiringError, did_you_mean
 from mlops_tfx.execution import cache
+from mlops_tfx.execution.attempt import is_failure
 from mlops_tfx.execution.changes import ingredients_of
 from mlops_tfx.execution.observer import NodeState
 from mlops_tfx.metadata import SKIPPED, ExecutionRecord, ExecutionState, run_id_of_part
@@ -283,7 +284,9 @@ def _changes(node: Component, record: ExecutionRecord) -> Iterator[str]:
         return
     try:
         now = cache.ingredients(node.bind(inputs, {}, None), inputs)
-    except Exception as error:
+    except BaseException as error:
+        if not is_failure(error):
+            raise
         yield f"its code or parameters cannot be read ({type(error).__name__}: {error})"
         return
     for name, _, _ in cache.differences(before, now):

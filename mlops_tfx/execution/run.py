@@ -59,7 +59,7 @@ class Run:
     produced: MutableMapping[str, Artifacts] = field(default_factory=dict)
     skipped: MutableMapping[str, str] = field(default_factory=dict)
     elements: Mapping[Scope, Element] = field(default_factory=dict)
-    closed: dict[Scope, str | Exception] = field(default_factory=dict)
+    closed: dict[Scope, str | BaseException] = field(default_factory=dict)
     given: Artifacts = field(default_factory=dict)
     index: tuple[int, ...] = ()
     within: tuple[NodeIdentity, ...] = ()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mlops_tfx.errors import NodeFailedError, SkipSignal
 from mlops_tfx.execution import dynamic, parts, triggers
+from mlops_tfx.execution.attempt import is_failure
 from mlops_tfx.execution.frames import Frame
 from mlops_tfx.execution.heavy_imports import warm_up
 from mlops_tfx.execution.observer import NodeReport, NodeState
@@ -210,12 +211,14 @@ def _begin(frame: Frame, node: Node) -> Run | Outcome:
 def _elements(frame: Frame, loop: ForEach, nodes: list[Node]) -> list[Frame]:
     """The frames of the elements of a loop; none, if its nodes are to say in the frame itself why they do not run."""
     run, outer = frame.run, nodes[0].scopes[frame.entered : nodes[0].scopes.index(loop)]
-    reason: str | Exception = f"{loop!r} has no elements"
+    reason: str | BaseException = f"{loop!r} has no elements"
     try:
         elements = [] if dynamic.closed_by(nodes[0], outer, run) else loop.elements(run.source)
     except SkipSignal as signal:
         elements, reason = [], str(signal)
-    except Exception as error:
+    except BaseException as error:
+        if not is_failure(error):
+            raise
         # Nodes of the loop fail with it when they begin: that puts it into the store and on the screen.
         elements, reason = [], error
     if elements:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -155,6 +156,15 @@ def accuracy(uri: str, model: str = "candidate") -> float:
     return float(by_slice["binary_accuracy"]["doubleValue"])
 
 
+def test_a_store_by_the_name_of_tfx_s_templates_is_found(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "metadata" / "flights").mkdir(parents=True)
+    (root / "metadata.sqlite").rename(root / "metadata" / "flights" / "metadata.db")
+    monkeypatch.chdir(root)
+    for options in ((), ("--root", "metadata/flights")):
+        done = CliRunner().invoke(cli, ["runs", *options], catch_exceptions=False)
+        assert len(done.stdout.split()) == 4
+
+
 def test_why_nodes_ran_under_tfx(root: Path) -> None:
     trainer = ask(root, "why", "Trainer")
     assert trainer["state"] == "FAILED" and "it failed and left no reason" in trainer["summary"]
@@ -214,21 +224,23 @@ def client_execution(root: Path, node: str, state: ExecutionState) -> None:
 
 @pytest.fixture(scope="module")
 def continued(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """TFX's root after a partial run here from TFX's first run, and a whole one."""
+    """TFX's root after two partial runs here from TFX's first run, and a whole one."""
     folder = tmp_path_factory.mktemp("continued")
     unpack(folder)
     first = ask(folder, "runs")[-1]
     whole = ["run", "--as-tfx", PIPELINE, str(folder)]
-    part = [*whole, "--from", "Pusher", "--base", first]
+    pushing = [*whole, "--from", "Pusher", "--base", first]
+    training = [*whole, "--from", "Trainer", "--to", "Trainer", "--base", first]
     # In one process, as the imports take longer than the runs.
-    both = f"from mlops_tfx.cli import cli; [cli(command, standalone_mode=False) for command in {[part, whole]}]"
-    done = subprocess.run([sys.executable, "-c", both], check=False, capture_output=True, text=True)
+    commands = [pushing, training, whole]
+    program = f"from mlops_tfx.cli import cli; [cli(command, standalone_mode=False) for command in {commands}]"
+    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return folder
 
 
 def test_a_partial_run_from_a_run_of_tfx(continued: Path) -> None:
-    run, first = latest_run(continued, back=1), latest_run(continued, back=5)
+    run, first = latest_run(continued, back=2), latest_run(continued, back=6)
     assert states(run) == {**dict.fromkeys(ALL_NODES, "CACHED"), "Pusher": "COMPLETE"}
     assert run["Pusher"].inputs["model"][0].id == first["Trainer"].outputs["model"][0].id
     pushed = run["Pusher"].outputs["pushed_model"][0]
@@ -237,8 +249,28 @@ def test_a_partial_run_from_a_run_of_tfx(continued: Path) -> None:
     assert int(str(pushed.custom_properties["pushed_version"])) == versions(continued)[1]
 
 
+def test_training_on_what_tfx_transformed(continued: Path) -> None:
+    run, first = latest_run(continued, back=1), latest_run(continued, back=6)
+    assert states(run)["Trainer"] == "COMPLETE"
+    for key in ("examples", "transform_graph", "schema"):
+        assert [a.id for a in run["Trainer"].inputs[key]] == [a.id for a in first["Trainer"].inputs[key]]
+    models = [Path(found["Trainer"].outputs["model"][0].uri, "Format-Serving") for found in (run, first)]
+    assert len({(model / "assets" / "origin").read_bytes() for model in models}) == 1
+    # The same rows in the same order, and gradient descent without chance.
+    np.testing.assert_allclose(weights(models[0]), weights(models[1]), rtol=1e-5)
+
+
+def weights(model: Path) -> np.ndarray:
+    import tensorflow as tf
+
+    reader = tf.train.load_checkpoint(str(model / "variables" / "variables"))
+    names = sorted(name for name in reader.get_variable_to_shape_map() if name.startswith(("weights/", "bias/")))
+    assert len(names) == 2
+    return np.concatenate([np.ravel(reader.get_tensor(name)) for name in names])
+
+
 def test_everything_runs_again_and_takes_up_what_tfx_left(continued: Path) -> None:
-    ours, unblessed, first = (latest_run(continued, back) for back in (0, 3, 5))
+    ours, unblessed, first = (latest_run(continued, back) for back in (0, 4, 6))
     # TFX's keys say less than ours, so that nothing of TFX's is taken for ours.
     assert states(ours) == dict.fromkeys(ALL_NODES, "COMPLETE")
     (examples,) = ours["CsvExampleGen"].outputs["examples"]
@@ -262,22 +294,24 @@ def test_our_metrics_of_tfx_s_model_are_tfx_s(continued: Path) -> None:
     """Our Evaluator gives the baseline, which TFX trained, what TFX gave it on the same span but other splits' rows."""
     with opened(continued) as store:
         runs = store.runs("flights")
-        ours, theirs = (accuracy(evaluation_of(store, runs[i]), "baseline") for i in (0, 3))
+        ours, theirs = (accuracy(evaluation_of(store, runs[i]), "baseline") for i in (0, 4))
     assert ours == pytest.approx(theirs)
 
 
 def test_answers_about_a_store_of_both(continued: Path) -> None:
     run_ids = ask(continued, "runs")
-    trainer = ask(continued, "why", "Trainer")
-    assert "the earlier results are TFX's" in trainer["summary"]
-    nodes = {node["node"]: node for node in ask(continued, "diff", run_ids[3], run_ids[0])["nodes"]}
+    assert "the earlier results are TFX's" in ask(continued, "why", "Transform")["summary"]
+    # Of Trainer there is one of ours before, on TFX's Transform.
+    changes = {change["name"] for change in ask(continued, "why", "Trainer")["changes"]}
+    assert "input transform_graph[0]" in changes and all(name.startswith("input ") for name in changes)
+    nodes = {node["node"]: node for node in ask(continued, "diff", run_ids[4], run_ids[0])["nodes"]}
     assert all("TFX ran" in node["untold"] for node in nodes.values() if node["node"] != RESOLVER)
     assert nodes["SchemaGen"]["outputs"] == [], "the same bytes, though another library wrote them"
     assert not any(
         change["name"].startswith(("library", "code")) for node in nodes.values() for change in node["changes"]
     )
     lineage = ask(continued, "lineage", str(continued / "serving" / str(versions(continued)[-1])))
-    assert {node["run_id"] for node in lineage["executions"]} == {run_ids[0], run_ids[5]}
+    assert {node["run_id"] for node in lineage["executions"]} == {run_ids[0], run_ids[6]}
     kept = ask(continued, "gc", "--keep-runs", "0")
     assert not any(
         each["type"] in ("Model", "PushedModel") and "blessed" in each["custom_properties"] for each in kept["doomed"]

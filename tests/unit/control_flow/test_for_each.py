@@ -280,10 +280,11 @@ def test_elements_that_hold_artifacts_by_name(tmp_path):
     assert second.properties["loop_element"] == {"left": [ids[1]], "right": [ids[2]]}
 
 
-def test_elements_that_cannot_be_had_are_a_failure_in_the_store_and_on_the_screen(tmp_path):
+@pytest.mark.parametrize("error", [ConfigError("no pairs today"), SystemExit("no pairs today")])
+def test_elements_that_cannot_be_had_are_a_failure_in_the_store_and_on_the_screen(tmp_path, error):
     source = Numbers(numbers=[1, 2, 3])
     with pytest.raises(PipelineFailedError, match="no pairs today"):
-        run(tmp_path, source, pairs(source, ConfigError("no pairs today")))
+        run(tmp_path, source, pairs(source, error))
     with MetadataStore(Pipeline("loops", tmp_path, components=[]).metadata_connection_config) as store:
         (record,) = store.executions("loops", node_id="Pair")
     assert record.state is ExecutionState.FAILED

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import pytest
 
-from mlops_tfx import Cond, ForEach, Importer, LocalRunner, Pipeline, PipelineInputs
+from mlops_tfx import Cond, ForEach, Importer, LocalRunner, Pipeline, PipelineInputs, resolver_function
 from mlops_tfx.artifacts import Examples, Integer
 from mlops_tfx.channel import Channel
 from mlops_tfx.component import Component, Input, Output
@@ -218,6 +219,19 @@ def test_a_failure_within_is_a_failure_of_the_pipeline(tmp_path):
         "Number": "cached", "failing": "complete", "failing.Plus": "complete", "failing.Again": "complete",
         "failing.Free": "cached", "After": "complete",
     }  # fmt: skip
+
+
+def test_inputs_that_cannot_be_had_are_a_failure_of_the_pipeline(tmp_path):
+    """sys.exit() in a resolver function does not end the process as if all were well."""
+
+    @resolver_function
+    def leaves(channel):
+        sys.exit(0)
+
+    seven = Number()
+    with pytest.raises(PipelineFailedError, match="node 'adding' failed: SystemExit: 0"):
+        run(tmp_path, seven, adding(leaves(seven.outputs["out"])))
+    assert "sys.exit(0)" in _execution(tmp_path, "outer", "adding").error
 
 
 def test_its_success_may_be_optional(tmp_path):
