@@ -98,28 +98,22 @@ class _Call:
         self.state.due.add(_server._RECEIVE_MESSAGE_TOKEN)  # noqa: SLF001
         return True
 
-    def answer(self) -> None:
-        """Answers; the message is there. Sets the future when it is done, which may be later."""
-        request, self.state.request = self.state.request, None
-        if request is None:
-            self._refuse()
-            self.future.set_result(None)
-        elif isinstance(self._behavior, UnaryMethod):
-            start(self._respond(self._behavior, request))
-        else:
-            function, *arguments = self._work
-            arguments[self._at + 1] = lambda: request
-            try:
-                function(*arguments)
-            finally:
-                self.future.set_result(None)
-
-    async def _respond(self, method: UnaryMethod, request: bytes) -> None:
+    async def answer(self, finished: Callable[[_Call], None]) -> None:
+        """Answers; the message is there."""
         try:
-            response = await method.respond(request, _server._Context(self.event, self.state, None))  # noqa: SLF001
-            _server._status(self.event, self.state, response)  # noqa: SLF001
+            request, self.state.request = self.state.request, None
+            if request is None:
+                self._refuse()
+            elif isinstance(self._behavior, UnaryMethod):
+                context = _server._Context(self.event, self.state, None)  # noqa: SLF001
+                response = await self._behavior.respond(request, context)
+                _server._status(self.event, self.state, response)  # noqa: SLF001
+            else:
+                function, *arguments = self._work
+                arguments[self._at + 1] = lambda: request
+                function(*arguments)
         finally:
-            self.future.set_result(None)
+            finished(self)
 
     def _refuse(self) -> None:
         """Nothing has come: the client has gone, or has sent no message, or one that cannot be read."""
@@ -158,7 +152,6 @@ class GrpcCalls:
             future: Future[Any] = Future()
             self._workers.run(partial(_run, future, function, arguments))
             return future
-        call.future.add_done_callback(lambda _: self._finished(call))
         with self._lock:
             if self._watcher.ident is None:
                 self._watcher.start()
@@ -181,7 +174,7 @@ class GrpcCalls:
             begun = call.receive(self._arrived)
         if not begun:
             self._receiving.pop(call, None)
-            call.future.set_result(None)
+            self._finished(call)
 
     def _arrived(self, call: _Call) -> None:
         with self._lock:
@@ -189,9 +182,10 @@ class GrpcCalls:
             if call.stalled:
                 call.stalled = False
                 self._held += 1
-        self._workers.run(call.answer)
+        self._workers.run(lambda: start(call.answer(self._finished)))
 
     def _finished(self, call: _Call) -> None:
+        call.future.set_result(None)
         with self._lock:
             if not call.stalled:
                 self._held -= 1
