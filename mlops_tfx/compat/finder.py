@@ -103,6 +103,9 @@ class TfxFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def exec_module(self, module: ModuleType) -> None:
         """Of ``tfx.v1`` and below, puts our module itself in place: it has everything under the same name."""
         name = module.__name__
+        if name == "tfx" and "absl" in sys.modules:
+            # Scripts say "import absl" and then absl.logging: importing TFX has that effect.
+            importlib.import_module("absl.logging")
         if _is_v1(name):
             ours = importlib.import_module(_OURS + name.removeprefix("tfx."))
             # With a path it may have submodules: that is how find_spec hears of wrong names in "from ... import".

@@ -83,3 +83,25 @@ def test_a_script_sees_what_a_script_sees(tmp_path: Path) -> None:
     done = run(str(tmp_path / "script.py"), "a", "--b", module="mlops_tfx.compat", env=environment)
     assert done.stdout == "True ['a', '--b'] 7 Model\nTrue True\nTrue\n", done.stderr
     assert done.returncode == 3
+
+
+@pytest.mark.parametrize("statement", ["from tfx import v1", "from mlops_tfx import v1", "import tfx.types"])
+def test_absl_logging_is_there_as_after_importing_tfx(tmp_path: Path, statement: str) -> None:
+    (tmp_path / "script.py").write_text(f"import absl\n{statement}\nprint(absl.logging.INFO)\n")
+    done = run(str(tmp_path / "script.py"), module="mlops_tfx.compat")
+    assert (done.returncode, done.stdout) == (0, "0\n"), done.stderr
+
+
+def test_a_module_as_python_runs_one(tmp_path: Path) -> None:
+    (tmp_path / "test_theirs.py").write_text(
+        "import sys, unittest\n"
+        "from tfx.types import standard_artifacts\n"
+        "class Theirs(unittest.TestCase):\n"
+        "    def test_it(self):\n"
+        "        self.assertEqual(standard_artifacts.Model.TYPE_NAME, 'Model')\n"
+    )
+    here = {**os.environ, "PYTHONPATH": os.getcwd()}
+    done = run("-m", "unittest", "test_theirs", module="mlops_tfx.compat", cwd=tmp_path, env=here)
+    assert (done.returncode, "Ran 1 test" in done.stderr) == (0, True), done.stderr
+    missing = run("-m", "no.such.module", module="mlops_tfx.compat")
+    assert (missing.returncode, missing.stderr) == (1, "error: no module 'no.such.module'\n")
