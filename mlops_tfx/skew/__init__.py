@@ -5,6 +5,7 @@ What happens, in order:
 validation.py     the whole, from start to end; request.py is what is asked, findings.py what comes out
 preparation.py    loads the model and the graph; rows.py draws rows, synthesis.py makes some from the schema
 training.py       training's own path; trained_model.py finds what was trained in a SavedModel
+sources.py        which raw features each transformed one is computed from
 signatures.py     what the model's signatures take and give; asked.py chooses which are asked
 observation.py    looks into a signature's graph: what does the model get in place of each feature?
 paths.py          in this process, gRPC, REST; bulk_path.py as BulkInferrer; raw_tensors.py rows as named tensors

@@ -15,10 +15,10 @@ import tensorflow as tf
 import tensorflow_transform as tft
 from tfx_bsl.tfxio.tensor_adapter import TensorAdapter
 
-from mlops_tfx.errors import DataError, ExportError, MlopsTfxError, UserCodeError
+from mlops_tfx.errors import DataError, MlopsTfxError, UserCodeError
 from mlops_tfx.io.columns import concat
-from mlops_tfx.serving.export.transform import GraphTransform
 from mlops_tfx.skew.arithmetic import as_written
+from mlops_tfx.skew.sources import feature_sources
 from mlops_tfx.skew.trained_model import dense_array
 from mlops_tfx.transformation import tensors
 from mlops_tfx.transformation.raw_batches import RawBatches
@@ -52,11 +52,7 @@ class Preprocessing:
         output = tft.TFTransformOutput(graph_uri)
         self.raw_schema = output.raw_metadata.schema
         self.raw_spec: dict[str, Any] = output.raw_feature_spec()
-        try:
-            self.sources: Mapping[str, frozenset[str]] = GraphTransform(output.transform_savedmodel_dir).sources
-        except ExportError:  # a graph in TensorFlow 1 form does not tell
-            every = frozenset(self.raw_spec)
-            self.sources = dict.fromkeys(output.transformed_feature_spec(), every)
+        self.sources: Mapping[str, frozenset[str]] = feature_sources(output.transform_savedmodel_dir)
         self.features = sorted(self.sources)
         needed = frozenset().union(*self.sources.values())
         self._graph = SavedGraph(graph_uri, [name for name in self.raw_spec if name in needed])

@@ -123,7 +123,9 @@ def _dense(sparse: Any, default: float) -> Any:
     return tf.squeeze(tf.sparse.to_dense(shaped, default), 1)
 
 
-def make_graph(folder: Path, rows: dict[str, pa.Array], function: Any = preprocessing_fn) -> str:
+def make_graph(
+    folder: Path, rows: dict[str, pa.Array], function: Any = preprocessing_fn, *, in_tf1_form: bool = False
+) -> str:
     """Analyses rows by tf.Transform itself."""
     import apache_beam as beam
     import tensorflow_transform.beam as tft_beam
@@ -135,7 +137,8 @@ def make_graph(folder: Path, rows: dict[str, pa.Array], function: Any = preproce
     schema = schema_utils.schema_from_feature_spec(feature_spec())
     config: TensorAdapterConfig = tensors.adapter_config(schema)
     batch = pa.RecordBatch.from_arrays([rows[name] for name in config.arrow_schema.names], schema=config.arrow_schema)
-    with tft_beam.Context(temp_dir=str(folder / "temp")), beam.Pipeline() as pipeline:
+    context = tft_beam.Context(temp_dir=str(folder / "temp"), force_tf_compat_v1=in_tf1_form)
+    with context, beam.Pipeline() as pipeline:
         data = pipeline | beam.Create([batch])
         transform_fn = (data, config) | tft_beam.AnalyzeDataset(function)
         _ = transform_fn | tft_beam.WriteTransformFn(str(folder / "graph"))
@@ -155,7 +158,9 @@ def write_examples(folder: Path, splits: dict[str, pa.RecordBatch]) -> Examples:
     return examples
 
 
-def make_world(folder: Path, function: Any = preprocessing_fn, *, with_stale: bool = True) -> World:
+def make_world(
+    folder: Path, function: Any = preprocessing_fn, *, with_stale: bool = True, in_tf1_form: bool = False
+) -> World:
     from tensorflow_transform.tf_metadata import schema_utils
 
     from mlops_tfx.io.protos import write_schema
@@ -163,7 +168,7 @@ def make_world(folder: Path, function: Any = preprocessing_fn, *, with_stale: bo
 
     parts = {split: columns(rows, seed) for seed, (split, rows) in enumerate(ROWS.items())}
     batches = {split: pa.RecordBatch.from_arrays(list(part.values()), list(part)) for split, part in parts.items()}
-    graph = make_graph(folder / "fresh", parts["train"], function)
+    graph = make_graph(folder / "fresh", parts["train"], function, in_tf1_form=in_tf1_form)
     older = columns(ROWS["train"], seed=7, price=25.0)
     stale = make_graph(folder / "stale", older, function) if with_stale else graph
     write_schema(str(folder / "schema" / "schema.pbtxt"), schema_utils.schema_from_feature_spec(feature_spec()))
