@@ -1,7 +1,8 @@
 """Which node of which run of which pipeline an execution belongs to.
 
 The contexts say it. As ML Metadata cannot list the contexts of many executions at once, our executions carry the names
-as custom properties too; those that TFX wrote are asked for one by one.
+as custom properties too; those that TFX wrote are asked for one by one. TFX's InteractiveContext has contexts of its
+own, and the names as declared properties.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 NAME_KEYS = ("__pipeline_name__", "__run_id__", "__node_id__")
 """Custom properties of an execution that we write, and nobody else does: its pipeline, run and node."""
 
+_INTERACTIVE_KEYS = ("pipeline_name", "run_id", "component_id")
 _WITHIN_KEY = "__within__"
 IDENTITY_KEYS = (*NAME_KEYS, _WITHIN_KEY)
 
@@ -108,7 +110,9 @@ class Identities:
 def _noted(row: pb.Execution) -> Identity | None:
     properties: Mapping[str, pb.Value] = row.custom_properties
     if not all(key in properties for key in NAME_KEYS):
-        return None
+        declared: Mapping[str, pb.Value] = row.properties
+        names = [declared[key].string_value for key in _INTERACTIVE_KEYS if key in declared]
+        return Identity(*names) if len(names) == len(_INTERACTIVE_KEYS) else None
     pipeline, run, node = (properties[key].string_value for key in NAME_KEYS)
     index = json.loads(properties[LOOP_INDEX].string_value) if LOOP_INDEX in properties else ()
     around = json.loads(properties[_WITHIN_KEY].string_value) if _WITHIN_KEY in properties else ()

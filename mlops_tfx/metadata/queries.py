@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_tfx.metadata.identity import IDENTITY_KEYS, NAME_KEYS, Identities, context_names
 from mlops_tfx.metadata.records import ExecutionRecord, ExecutionState
 from mlops_tfx.metadata.rows import event_places, read_artifacts
-from mlops_tfx.metadata.types import EXECUTION_CACHE, NODE, PIPELINE, PIPELINE_RUN, TypeRegistry
+from mlops_tfx.metadata.types import EXECUTION_CACHE, INTERACTIVE_RUN, NODE, PIPELINE, PIPELINE_RUN, TypeRegistry
 from mlops_tfx.metadata.values import read_values
 
 if TYPE_CHECKING:
@@ -122,7 +122,11 @@ class Queries:
             return []
         children = self._session.read(lambda store: store.get_children_contexts_by_context(pipeline))
         run_type = self._types.context_type(PIPELINE_RUN)
-        return [row.name for row in _newest_first(row for row in children if row.type_id == run_type)]
+        found = {row.id: row.name for row in children if row.type_id == run_type}
+        for row in self._session.read(lambda store: store.get_contexts_by_type(INTERACTIVE_RUN)):
+            if row.properties["pipeline_name"].string_value == pipeline_name:
+                found[row.id] = row.properties["run_id"].string_value
+        return [found[context_id] for context_id in sorted(found, reverse=True)]
 
     def _executions(
         self, names: Mapping[str, str], states: Collection[ExecutionState] | None = None
@@ -130,12 +134,21 @@ class Queries:
         # Asks for those of the context that has the fewest, and looks at each whether it is in the others as well.
         for kind in (PIPELINE_RUN, NODE, PIPELINE):
             if kind in names and (states is None or kind == PIPELINE_RUN):
-                rows = self._in_context(self._contexts.find(kind, names[kind]))
+                context_id = self._contexts.find(kind, names[kind]) or self._interactive(kind, names)
+                rows = self._in_context(context_id)
                 break
         else:
             rows = self._in_states(states)
         wanted = set(names.items())
         return [row for row in rows if wanted <= self._identities.contexts_of(row)]
+
+    def _interactive(self, kind: str, names: Mapping[str, str]) -> int | None:
+        """The context of TFX's InteractiveContext that has all executions of a run or node, and maybe others."""
+        if PIPELINE not in names or kind == PIPELINE:
+            return None
+        if kind == PIPELINE_RUN:
+            return self._contexts.find(INTERACTIVE_RUN, f"{names[PIPELINE]}.{names[kind]}")
+        return self._contexts.find(PIPELINE, names[PIPELINE])
 
     def _in_context(self, context_id: int | None) -> list[pb.Execution]:
         if context_id is None:

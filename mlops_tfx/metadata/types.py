@@ -18,6 +18,8 @@ PIPELINE = "pipeline"
 PIPELINE_RUN = "pipeline_run"
 NODE = "node"
 EXECUTION_CACHE = "execution_cache"
+INTERACTIVE_RUN = "run"
+"""What TFX's InteractiveContext has in place of PIPELINE_RUN, named ``<pipeline>.<run id>``; it has no NODE."""
 
 Find = Callable[["mlmd.MetadataStore"], Any]
 
