@@ -112,4 +112,6 @@ def choose_servers(kind: str, spec: ServingSpec) -> list[Server]:
     if kind == AUTO and docker.unavailable(spec.local_docker) is None and docker.has_all(spec.local_docker, names):
         return [Server(f"{DOCKER} {image}", (image,), spec=spec) for image in names]
     paths = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
-    return [Server(EMBEDDED, (sys.executable, "-m", "mlops_tfx.serving.server"), {"PYTHONPATH": paths})]
+    # A model that is only tried is nothing for others on the network; and warnings would hide what the server says.
+    command = (sys.executable, "-m", "mlops_tfx.serving.server", "--host=localhost")
+    return [Server(EMBEDDED, command, {"PYTHONPATH": paths, "PYTHONWARNINGS": "ignore"})]

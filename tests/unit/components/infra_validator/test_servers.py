@@ -127,6 +127,7 @@ def test_a_model_that_ends_its_server_is_refused_with_the_server_s_last_words(tm
     reason = str(blessing.custom_properties["not_blessed_reason"])
     assert "the server was killed by signal SIGABRT" in reason
     assert "this model takes its server with it" in reason
+    assert "Running gRPC ModelServer at localhost:" in reason, "nobody else can ask it"
     assert [line.split(":")[0] for line in lines[1:3]] == [f"try {n} of 2 with embedded" for n in (1, 2)]
 
 
