@@ -61,7 +61,7 @@ def explain(store: MetadataStore, pipeline_name: str, node_id: str) -> Explanati
     if latest.is_foreign:
         return _explain_foreign(latest, as_made(earlier[0], store) if earlier else None, store)
     found = _explain(latest, next((r for r in earlier if ingredients_of(r)), None), store)
-    if found.summary == _NOTHING_EARLIER and earlier:
+    if found.summary == _NOTHING_EARLIER and any(record.is_foreign for record in earlier):
         found = replace(found, summary=_ONLY_FOREIGN)
     return replace(found, summary=f"{found.summary}; {_how_it_failed(latest)}") if _failed(latest) else found
 
@@ -98,9 +98,9 @@ def _explain_foreign(latest: ExecutionRecord, before: ExecutionRecord | None, st
     if before is None:
         return Explanation(latest.label, latest.run_id, state, "ran under TFX: there is no earlier result")
     changes, untold = changes_between(before, latest)
-    seen = f"{len(changes)} of the things it keeps differ from run {before.run_id}" if changes else "none differs"
+    count = f"{len(changes)} differ{'s' * (len(changes) == 1)}" if changes else "nothing differs"
     upstream = tuple(dict.fromkeys(_producers(latest, changes, store)))
-    summary = f"ran under TFX, which does not keep why; {seen} ({untold})"
+    summary = f"ran under TFX, which does not keep why; of what it keeps {count} from run {before.run_id} ({untold})"
     if _failed(latest):
         summary += f"; {_how_it_failed(latest)}"
     return Explanation(latest.label, latest.run_id, state, summary, changes, before.run_id, upstream)

@@ -25,6 +25,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from mlops_tfx.errors import ConfigError, NodeTimeoutError, RunInterrupted
+from mlops_tfx.execution.fresh_source import roots
 
 if TYPE_CHECKING:
     from mlops_tfx.component import Component
@@ -99,6 +100,7 @@ def process_of_its_own(payload: bytes, entry: str) -> Iterator[tuple[subprocess.
     ours, theirs = Pipe()
     code = (
         f"import sys; sys.path[:] = {[str(place) for place in sys.path]!r}; "
+        f"from mlops_tfx.execution.fresh_source import import_from_source as of; [of(root) for root in {roots()!r}]; "
         f"from mlops_tfx.execution.worker import begin; begin({theirs.fileno()}, {entry!r})"
     )
     with ours:

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from mlops_tfx.errors import DataError, UserCodeError
+from mlops_tfx.execution import LocalRunner, Observer
 from mlops_tfx.execution.imports import project_modules
+from mlops_tfx.execution.loading import load_pipeline
 from mlops_tfx.execution.user_code import code_ingredients, load_function, user_code
 
 
@@ -190,3 +192,35 @@ def test_libraries_below_a_project_keep_their_bytecode(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(library.parent))
     assert load_function(str(tmp_path / "main.py"), None, "run_fn")() == 1
     assert [file.name.partition(".")[0] for file in tmp_path.rglob("*.pyc")] == ["kept_library"]
+
+
+_TIMED = """
+from mlops_tfx import NodeExecutionOptions, Pipeline
+from mlops_tfx.artifacts import Integer
+from mlops_tfx.component import Component, Output
+
+
+class Write(Component):
+    number = Output(Integer)
+
+    def run(self):
+        import beside
+
+        self.number.value = beside.NUMBER
+
+
+pipeline = Pipeline("timed", {root!r}, components=[
+    Write().with_node_execution_options(NodeExecutionOptions(execution_timeout_sec=100))
+])
+"""
+
+
+def test_edits_that_bytecode_does_not_notice_in_a_process_of_a_node(tmp_path):
+    (tmp_path / "timed.py").write_text(_TIMED.format(root=str(tmp_path / "root")))
+    found = []
+    for number in (1, 2):
+        (tmp_path / "beside.py").write_text(f"NUMBER = {number}\n")
+        os.utime(tmp_path / "beside.py", (1_700_000_000, 1_700_000_000))
+        result = LocalRunner(observer=Observer()).run(load_pipeline(str(tmp_path / "timed.py")))
+        found.append((result.reports[0].state.value, result.outputs["Write"]["number"][0].value))
+    assert found == [("complete", 1), ("complete", 2)]
