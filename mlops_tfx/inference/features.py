@@ -66,7 +66,7 @@ def _padded(tensor: InputTensor, column: pa.Array, counts: Any, where: str) -> A
 
 def _dense(tensor: InputTensor, column: pa.Array, counts: Any, where: str) -> Any:
     """Values ``[rows, ...]``, as many in every row as the input has."""
-    first = int(counts[0])
+    first = int(counts[0]) if len(counts) else 1
     # An input of any rank gets scalars where it can.
     inner = tensor.shape[1:] if tensor.shape is not None else () if first == 1 else (first,)
     width = first if None in inner or tensor.shape is None else math.prod(inner)  # type: ignore[arg-type]

@@ -153,6 +153,17 @@ def test_every_fault_is_told_in_every_form(server: ModelServer, name: str, form:
     assert (f"The request does not fit the schema of the model: {fault.text}" == error) == rejects
 
 
+def test_a_request_that_the_signature_refuses_is_not_counted_as_one_that_fits(server: ModelServer) -> None:
+    counts = server._metrics.schema_requests
+    peer = Peer("own", server.address)
+    good = {"hour": np.array([7]), "temp": np.array([1.5], np.float32), "carrier": np.array([b"UA"], object)}
+    before = counts.value("m", "fits")
+    peer.refused("Predict", peer.predict("m", "serving_raw", **good, strange=[1.0]))
+    assert counts.value("m", "fits") == before
+    peer.call("Predict", peer.predict("m", "serving_raw", **good))
+    assert counts.value("m", "fits") != before
+
+
 def test_tensors_that_are_none_get_the_answer_that_they_have_without_a_schema(server: ModelServer) -> None:
     peer = Peer("own", server.address)
     request = peer.predict("m", "serving_raw", hour=np.array([7]), carrier=np.array([b"UA"], object), strange=[1.0])

@@ -18,6 +18,7 @@ import logging
 import os
 import socket
 import struct
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
@@ -30,6 +31,7 @@ _INCOMING = ".incoming"
 _SPAN = "span-"
 _MASK_DELTA = 0xA282EAD8
 _HEAD, _TAIL = 12, 4
+_SECONDS_UNTIL_LOCKED = 60.0
 _numbers = itertools.count()
 _log = logging.getLogger(__name__)
 
@@ -82,7 +84,8 @@ class _OpenFile:
         self.requests = 0
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.file: BinaryIO = open(self.path, "wb", buffering=0)
-        _locks(self.file)
+        with contextlib.suppress(OSError):  # not every file system has locks; then what is left behind stays there
+            fcntl.flock(self.file.fileno(), fcntl.LOCK_EX)
 
     def write(self, data: bytes) -> None:
         rest = memoryview(data)
@@ -128,6 +131,9 @@ class SpanFiles:
             with open(path, "r+b") as file:
                 if not _locks(file):
                     return
+                found = os.fstat(file.fileno())
+                if not found.st_size and time.time() - found.st_mtime < _SECONDS_UNTIL_LOCKED:
+                    return  # just opened, and not locked yet
                 whole = whole_bytes(file)
                 file.truncate(whole)
                 if whole:
@@ -219,7 +225,7 @@ class SpanFiles:
         try:
             with open(path, "rb") as file:
                 return not _locks(file)
-        except FileNotFoundError:
+        except OSError:  # it is gone, or the file system has no locks
             return False
 
 

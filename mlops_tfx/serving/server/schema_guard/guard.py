@@ -67,8 +67,9 @@ class SchemaGuard:
 
             def explain(model: str, signature: str, inputs: Mapping[str, Any], notes: Notes) -> None:
                 wanted = definitions[signature].inputs
-                self._judge(model, version, notes, lambda: checks.check_refused(signature, wanted, inputs))
+                self._judge(model, version, notes, lambda: checks.check_refused(signature, wanted, inputs), "")
 
+            # A request that the signature refuses fits nothing, whatever the schema says.
             session.explain = explain
 
     def load(self, name: str, path: str, version: int) -> RequestChecks | None:
@@ -114,7 +115,10 @@ class SchemaGuard:
             self._judge(call.model_name, call.version, call.notes, lambda: checks.check(call))
         return proceed(call)
 
-    def _judge(self, model: str, version: int, notes: Notes, check: Callable[[], Findings]) -> None:
+    def _judge(
+        self, model: str, version: int, notes: Notes, check: Callable[[], Findings], otherwise: str = "fits"
+    ) -> None:
+        """Reports what a check finds; ``otherwise`` is what a request counts as that it finds nothing in."""
         try:
             findings = check()
         except Exception:
@@ -126,8 +130,8 @@ class SchemaGuard:
             return
         if len(findings):
             self._report(model, version, notes, findings)
-        else:
-            self._count(model, "fits")
+        elif otherwise:
+            self._count(model, otherwise)
 
     def _report(self, model: str, version: int, notes: Notes, findings: Findings) -> None:
         text = statuses.truncate(describe(list(findings)))
