@@ -122,7 +122,8 @@ def _run_pipeline(
 @contextmanager
 def _reported_as_json() -> Iterator[None]:
     """Prints every run that ended in here as JSON, and the error if there was one, which goes on."""
-    from mlops_tfx.execution.attempt import message_of
+    from mlops_tfx.execution.attempt import is_failure, message_of
+    from mlops_tfx.execution.interruption import describe
     from mlops_tfx.execution.reports import runs_of_process
 
     stdout, error = sys.stdout, ""
@@ -132,7 +133,8 @@ def _reported_as_json() -> Iterator[None]:
                 yield
         except BaseException as raised:
             ended_well = isinstance(raised, SystemExit) and not raised.code  # as absl.app.run ends
-            error = "" if ended_well else message_of(raised)
+            told = message_of(raised) if is_failure(raised) else describe(raised)
+            error = "" if ended_well else told
             raise
         finally:
             click.echo(json.dumps({"runs": runs, "error": error}, indent=2), file=stdout)

@@ -59,6 +59,17 @@ def note_run(pipeline_name: str, run_id: str, reports: Sequence[NodeReport]) -> 
         runs.append(as_data(pipeline_name, run_id, reports))
 
 
+def note_interrupted(store: MetadataStore, pipeline_name: str, run_id: str) -> None:
+    """The same for a run that was interrupted: what the store has of it."""
+    if _RUNS.get() is None:
+        return
+    try:
+        _, reports = reports_of_run(store, pipeline_name, run_id)
+    except MetadataError:
+        reports = []  # no node had begun, or the store is lost: what interrupted the run is not to be hidden by that
+    note_run(pipeline_name, run_id, reports)
+
+
 def as_data(pipeline_name: str, run_id: str, reports: Sequence[NodeReport]) -> dict[str, Any]:
     """A run for JSON."""
     nodes = [{**vars(report), "state": report.state.value} for report in reports]

@@ -25,7 +25,7 @@ from mlops_tfx.execution.observer import NodeReport, NodeState, Observer
 from mlops_tfx.execution.partial import plan
 from mlops_tfx.execution.quiet import quiet_libraries
 from mlops_tfx.execution.recovery import recover
-from mlops_tfx.execution.reports import note_run
+from mlops_tfx.execution.reports import note_interrupted, note_run
 from mlops_tfx.execution.resume import ResumeCommand, options_to_resume, part_to_run, program_again
 from mlops_tfx.execution.run import Run
 from mlops_tfx.execution.schedule import Schedule
@@ -164,6 +164,7 @@ class LocalRunner:
             run.observer.logged(run.pipeline.pipeline_name, f"{describe(error)}; {hint}")
             for failure in self._exit(run, "FAILED" if isinstance(error, Exception) else "CANCELLED", describe(error)):
                 run.observer.logged(failure.node_id, failure.message)
+            note_interrupted(run.store, run.pipeline.pipeline_name, run.run_id)
             raise
         message = "\n".join(str(failure) for failure in failures)
         return [*failures, *self._exit(run, "FAILED" if failures else "SUCCEEDED", message)]

@@ -279,7 +279,7 @@ def test_final_status_is_for_exit_handlers_only(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("fault", ["sleep", "hang"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("command", [[str(FILE)], ["cli", "run", str(FILE), "--exit-handler", "notify"]])
+@pytest.mark.parametrize("command", [[str(FILE)], ["cli", "run", str(FILE), "--exit-handler", "notify", "--json"]])
 def test_interrupted_run(fault, number, command, tmp_path, project_root):
     """A node that sleeps in Python ends when asked; one that hangs in C is given up."""
     if fault == "hang" and (number == signal.SIGTERM) == (len(command) == 1):
@@ -292,7 +292,11 @@ def test_interrupted_run(fault, number, command, tmp_path, project_root):
         run, command = "from mlops_tfx.cli import main; main()", command[1:]
     environment = {**os.environ, "FAULT": fault, "ROOT": str(tmp_path), "PYTHONPATH": str(project_root)}
     process = subprocess.Popen(
-        [sys.executable, "-c", start + run, *command], env=environment, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", start + run, *command],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert process.stderr is not None
     screen = ""
@@ -301,7 +305,8 @@ def test_interrupted_run(fault, number, command, tmp_path, project_root):
         if "hangs" in line:
             break
     process.send_signal(number)
-    screen += process.communicate(timeout=60)[1]
+    printed, rest = process.communicate(timeout=60)
+    screen += rest
     # Python itself ends by the signal on Ctrl-C, which shells show as 130.
     assert process.returncode in ((130, -signal.SIGINT) if number == signal.SIGINT else (143,)), screen
     what = "interrupted by KeyboardInterrupt" if number == signal.SIGINT else "interrupted by SIGTERM"
@@ -319,3 +324,8 @@ def test_interrupted_run(fault, number, command, tmp_path, project_root):
     assert (status["state"], status["error"]["message"]) == ("CANCELLED", what)
     with MetadataStore(SqliteConnection(filename_uri=str(tmp_path / "metadata.sqlite")), read_only=True) as store:
         assert [summary.state for summary in pipelines(store)] == ["interrupted: Bad"]
+    if "--json" in command:
+        (told,) = json.loads(printed)["runs"]
+        ended = {node["node_id"]: node["state"] for node in told["nodes"]}
+        assert ended == {"Good": "complete", "Bad": "failed", "Free": "complete", "Notify": "complete"}
+        assert json.loads(printed)["error"] == what
