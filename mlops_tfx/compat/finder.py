@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
+from mlops_tfx.compat import source_trees
 from mlops_tfx.compat.names import ABSENT, MODULES, V1
 from mlops_tfx.errors import did_you_mean
 
@@ -89,6 +90,10 @@ class TfxFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             _check_offered(fullname, path)
         if fullname != "tfx" and not fullname.startswith("tfx."):
             return None
+        if (spec := source_trees.find_spec(fullname)) is not None:
+            return spec
+        if source_trees.is_below(fullname):
+            return None  # as Python finds modules of any package
         if not is_served(fullname):
             parent, _, name = fullname.rpartition(".")
             raise ImportError(missing(parent, name), name=fullname)
@@ -137,7 +142,8 @@ class TfxModule(ModuleType):
                 if found is not None:
                     self.__dict__[name] = found
                     return found
-        if is_served(f"{self.__name__}.{name}"):
+        full_name = f"{self.__name__}.{name}"
+        if is_served(full_name) or source_trees.find_spec(full_name) is not None:
             return importlib.import_module(f"{self.__name__}.{name}")
         raise AttributeError(missing(self.__name__, name))
 
@@ -163,7 +169,8 @@ def is_served(name: str) -> bool:
     """Whether a module of TFX is in the table, or above one that is."""
     if _is_v1(name):
         return importlib.util.find_spec(_OURS + name.removeprefix("tfx.")) is not None
-    return name in MODULES or any(module.startswith(name + ".") for module in (*MODULES, V1))
+    names = (*MODULES, V1, *source_trees.found_above(name))
+    return name in MODULES or any(module.startswith(name + ".") for module in names)
 
 
 def _is_v1(name: str) -> bool:

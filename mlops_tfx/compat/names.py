@@ -39,7 +39,8 @@ ABSENT: Mapping[str, str] = {
     "tfx.components.ImporterNode": "TFX gave it up for tfx.dsl.Importer (tfx.dsl.components.common.importer)",
     "tfx.components.ResolverNode": "TFX gave it up for tfx.dsl.Resolver (tfx.dsl.components.common.resolver)",
     "tfx.dsl.compiler": "there is no intermediate representation here",
-    "tfx.examples": "examples of TFX's are not part of this library",
+    "tfx.examples": "no folder of sys.path has tfx/examples, such as a checkout of TFX has",
+    "tfx.experimental": "no folder of sys.path has tfx/experimental/templates, such as a checkout of TFX has",
     "tfx.orchestration.airflow": "pipelines run on this machine; start them from Airflow with mlops-tfx run",
     "tfx.orchestration.kubeflow": "pipelines are not compiled for Kubeflow or Vertex AI Pipelines; run them on this "
     "machine with tfx.orchestration.LocalDagRunner, heavy nodes with tfx.extensions.google_cloud_ai_platform",

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
+from mlops_tfx.compat import source_trees
 from mlops_tfx.compat.finder import install
 from mlops_tfx.errors import UserCodeError
 
@@ -35,6 +36,8 @@ def run_script(path: str, args: Sequence[str] = ()) -> None:
     sys.modules["__main__"] = main
     sys.argv[:] = [path, *args]
     sys.path.insert(0, os.path.dirname(os.path.abspath(path)))
+    if (root := source_trees.root_of(path)) is not None:
+        sys.path.append(root)
     with open(path, "rb") as file:
         code = compile(file.read(), path, "exec", dont_inherit=True)  # this file's __future__ is not the script's
     exec(code, main.__dict__)

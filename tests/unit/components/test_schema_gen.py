@@ -40,6 +40,32 @@ def test_the_schema_is_tfxs(tmp_path: Path, name: str, expected: str, parameters
     assert run(golden_statistics(name), tmp_path, **parameters) == (GOLDEN / name / expected).read_text()
 
 
+def test_a_feature_with_values_in_one_split_only(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import tensorflow_data_validation as tfdv
+    from tensorflow_data_validation.statistics.stats_impl import generate_statistics_in_memory
+
+    statistics = ExampleStatistics(str(tmp_path / "statistics"))
+    statistics.splits = ["train", "eval"]
+    columns = {"train": [pa.nulls(3), pa.array([[1.5]] * 3)], "eval": [pa.array([None, [7], None]), pa.nulls(3)]}
+    computed = {}
+    for split, arrays in columns.items():
+        computed[split] = generate_statistics_in_memory(pa.record_batch(arrays, ["rare", "x"]), tfdv.StatsOptions())
+        folder = Path(statistics.path(split))
+        folder.mkdir(parents=True)
+        (folder / "FeatureStats.pb").write_bytes(computed[split].SerializeToString())
+    schema = tfdv.load_schema_text(_path_of(run(statistics, tmp_path), tmp_path))
+    assert {feature.name: feature.type for feature in schema.feature} == {"rare": 2, "x": 3}  # INT, FLOAT
+    assert not any(feature.lifecycle_stage for feature in schema.feature)
+    assert [dict(tfdv.validate_statistics(one, schema).anomaly_info) for one in computed.values()] == [{}, {}]
+
+
+def _path_of(text: str, folder: Path) -> str:
+    path = folder / "inferred.pbtxt"
+    path.write_text(text)
+    return str(path)
+
+
 def test_every_split_counts(tmp_path: Path) -> None:
     # Written by hand, without TFDV's inference: a value and a feature that only the second split has.
     from google.protobuf import text_format
