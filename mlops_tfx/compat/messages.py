@@ -40,9 +40,12 @@ def proto_to_dict(proto: Any) -> dict[str, Any]:
     return found
 
 
-def json_to_proto(json_str: str, proto: M) -> M:
-    """Sets the fields of a message from JSON text, and returns it; unknown fields are left out, as in TFX."""
-    return dict_to_proto(json.loads(json_str), proto)
+def json_to_proto(json_str: str | Config, proto: M) -> M:
+    """Sets the fields of a message from JSON text, and returns it; unknown fields are left out, as in TFX.
+
+    A model stands for its text: TFX has text where parameters of our components are models.
+    """
+    return dict_to_proto(proto_to_dict(json_str) if isinstance(json_str, Config) else json.loads(json_str), proto)
 
 
 def dict_to_proto(json_dict: Mapping[str, Any], proto: M) -> M:

@@ -41,7 +41,6 @@ ABSENT: Mapping[str, str] = {
     "tfx.dsl.compiler": "there is no intermediate representation here",
     "tfx.examples": "no folder of sys.path has tfx/examples, such as a checkout of TFX has",
     "tfx.experimental": "no folder of sys.path has tfx/experimental/templates, such as a checkout of TFX has",
-    "tfx.orchestration.airflow": "pipelines run on this machine; start them from Airflow with mlops-tfx run",
     "tfx.orchestration.kubeflow": "pipelines are not compiled for Kubeflow or Vertex AI Pipelines; run them on this "
     "machine with tfx.orchestration.LocalDagRunner, heavy nodes with tfx.extensions.google_cloud_ai_platform",
     "tfx.tools": "the command line here is mlops-tfx",
@@ -113,9 +112,7 @@ MODULES: Mapping[str, Sequence[str]] = {
         "mlops_tfx.io.dataset: DataAccessor",
     ),
     "tfx.components.trainer.rewriting.converters": (f"{_COMPAT}.rewriting: rewrite_saved_model",),
-    "tfx.components.trainer.rewriting.rewriter": (
-        f"{_COMPAT}.rewriting: BaseRewriter ModelDescription ModelType",
-    ),
+    "tfx.components.trainer.rewriting.rewriter": (f"{_COMPAT}.rewriting: BaseRewriter ModelDescription ModelType",),
     "tfx.components.trainer.rewriting.rewriter_factory": (
         f"{_COMPAT}.rewriting: TFJS_REWRITER TFLITE_REWRITER create_rewriter",
     ),
@@ -193,6 +190,7 @@ MODULES: Mapping[str, Sequence[str]] = {
     "tfx.extensions.google_cloud_big_query.pusher.component": ("mlops_tfx.extensions.google_cloud_big_query: Pusher",),
     #
     # Running
+    "tfx.orchestration.airflow.airflow_dag_runner": (f"{_COMPAT}.airflow: AirflowDagRunner AirflowPipelineConfig",),
     "tfx.orchestration.beam.beam_dag_runner": (f"{_LOCAL_RUNNER}: BeamDagRunner=LocalDagRunner",),
     "tfx.orchestration.data_types": (
         f"{_DRIVERS}: PipelineInfo ComponentInfo DriverArgs",

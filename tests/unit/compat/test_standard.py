@@ -254,6 +254,9 @@ def test_messages_in_files_and_as_json(tmp_path: Path) -> None:
     files.write_string_file(str(tmp_path / "m.json"), messages.proto_to_json(message))
     assert files.parse_json_file(str(tmp_path / "m.json"), example_gen_pb2.Input()) == message
     assert messages.json_to_proto('{"splits": [], "gone": 1}', example_gen_pb2.Input()) == example_gen_pb2.Input()
+    model = config.Input.model_validate({"splits": [{"name": "a", "pattern": "*"}]})
+    split = example_gen_pb2.Input.Split(name="a", pattern="*")
+    assert messages.json_to_proto(model, example_gen_pb2.Input()) == example_gen_pb2.Input(splits=[split])
     assert messages.proto_to_dict(message) == {"splits": [{"name": "a", "pattern": "*"}]}
     assert messages.dict_to_proto({"num_steps": 3, "gone": 1}, config.TrainArgs()).num_steps == 3
     destination = pusher_pb2.PushDestination(filesystem={"base_directory": "/m"})

@@ -45,6 +45,24 @@ def test_stat_has_the_names_of_os_stat_too(tmp_path):
     assert found.st_mtime == pytest.approx(expected.st_mtime, abs=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["", "b"])
+def test_size_of_an_open_file(tmp_path, kind):
+    path, text = str(tmp_path / "x"), "grüße\n"
+    data = text.encode() if kind else text
+    with fileio.open(path, "w" + kind) as file:
+        assert file.size() == 0
+        file.write(data)
+        assert file.size() == 8
+    with fileio.open(path, "a" + kind) as file:
+        file.write(data)
+        assert file.size() == 16
+    with fileio.open(path, "r" + kind) as file:
+        assert (file.readline(), file.size(), list(file)) == (data, 16, [data])
+    with fileio.open(path, "r+" + kind) as file:
+        file.write(data[:1])
+        assert (file.size(), file.seek(0), file.read(1)) == (16, 0, data[:1])
+
+
 def test_paths_as_bytes(tmp_path):
     folder = str(tmp_path).encode()
     fileio.mkdir(folder + b"/a")

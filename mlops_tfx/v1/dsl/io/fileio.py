@@ -6,7 +6,6 @@ stores holds here too.
 
 from __future__ import annotations
 
-import builtins
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from typing import Any
 
 from mlops_tfx import filesystem
 from mlops_tfx.v1.dsl.io.file_stat import FileStat, stat_of
+from mlops_tfx.v1.dsl.io.sized_files import open_sized
 
 __all__ = [
     "NotFoundError",
@@ -41,9 +41,12 @@ NotFoundError = FileNotFoundError
 
 
 def open(path: PathType, mode: str = "r") -> Any:
-    """Opens a file; text is UTF-8. An object that is written appears when the file is closed."""
+    """Opens a file; text is UTF-8. An object that is written appears when the file is closed.
+
+    Files of this machine have ``size()``, too.
+    """
     if filesystem.is_local(_text(path)):
-        return builtins.open(_local(path), mode, encoding=None if "b" in mode else "utf-8")
+        return open_sized(_local(path), mode)
     return filesystem.open(_text(path), mode)
 
 
