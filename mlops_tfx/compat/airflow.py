@@ -1,7 +1,7 @@
 """``tfx.orchestration.airflow``: pipelines written for Airflow run here at once.
 
-For a schedule, let Airflow call ``mlops-tfx run``: a task for the pipeline, or with ``--from`` and ``--to`` one for each
-part of it.
+For a schedule, let Airflow call ``mlops-tfx run``: a task for the pipeline, or with ``--from`` and ``--to`` one for
+each part of it.
 """
 
 from __future__ import annotations
