@@ -190,7 +190,9 @@ MODULES: Mapping[str, Sequence[str]] = {
     "tfx.extensions.google_cloud_big_query.pusher.component": ("mlops_tfx.extensions.google_cloud_big_query: Pusher",),
     #
     # Running
-    "tfx.orchestration.airflow.airflow_dag_runner": (f"{_COMPAT}.airflow: AirflowDagRunner AirflowPipelineConfig",),
+    "tfx.orchestration.airflow.airflow_dag_runner": (
+        "mlops_tfx.v1.orchestration.airflow: AirflowDagRunner AirflowPipelineConfig",
+    ),
     "tfx.orchestration.beam.beam_dag_runner": (f"{_LOCAL_RUNNER}: BeamDagRunner=LocalDagRunner",),
     "tfx.orchestration.data_types": (
         f"{_DRIVERS}: PipelineInfo ComponentInfo DriverArgs",
