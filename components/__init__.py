@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mlops_tfx.components.big_query_example_gen import BigQueryExampleGen
     from mlops_tfx.components.bulk_inferrer import BulkInferrer
     from mlops_tfx.components.csv_example_gen import CsvExampleGen
+    from mlops_tfx.components.data_view import DataViewBinder, TfGraphDataViewProvider
     from mlops_tfx.components.distribution_validator import DistributionValidator
     from mlops_tfx.components.evaluator import Evaluator
     from mlops_tfx.components.example_diff import ExampleDiff
@@ -36,6 +37,7 @@ __all__ = [
     "BigQueryExampleGen",
     "BulkInferrer",
     "CsvExampleGen",
+    "DataViewBinder",
     "DistributionValidator",
     "Evaluator",
     "ExampleDiff",
@@ -52,6 +54,7 @@ __all__ = [
     "SchemaGen",
     "SkewValidator",
     "StatisticsGen",
+    "TfGraphDataViewProvider",
     "Trainer",
     "Transform",
     "Tuner",
@@ -62,6 +65,7 @@ _FILES = {
     "BigQueryExampleGen": "big_query_example_gen",
     "BulkInferrer": "bulk_inferrer",
     "CsvExampleGen": "csv_example_gen",
+    "DataViewBinder": "data_view",
     "DistributionValidator": "distribution_validator",
     "Evaluator": "evaluator",
     "ExampleDiff": "example_diff",
@@ -76,6 +80,7 @@ _FILES = {
     "SchemaGen": "schema_gen",
     "SkewValidator": "skew_validator",
     "StatisticsGen": "statistics_gen",
+    "TfGraphDataViewProvider": "data_view",
     "Trainer": "trainer",
     "Transform": "transform",
     "Tuner": "tuner",

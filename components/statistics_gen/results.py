@@ -33,13 +33,13 @@ def check_same_splits(artifacts: Sequence[Examples] | Sequence[ExampleStatistics
 
 def check_has_features(examples: Sequence[Examples]) -> None:
     """Raises DataError if the records are bytes that nobody can take apart."""
-    from mlops_tfx.io.examples import payload_of
+    from mlops_tfx.io.examples import payload_of, view_of
 
-    if payload_of(examples) == "FORMAT_PROTO":
+    if payload_of(examples) == "FORMAT_PROTO" and view_of(examples) is None:
         raise DataError(
             f"Examples at {examples[0].recorded_uri!r}: expected records with features, received "
-            f"payload_format='FORMAT_PROTO', whose records are bytes without columns (TFX takes them apart with a "
-            f"DataView; there is none here); read the files with an ExampleGen of your own that makes tf.Examples"
+            f"payload_format='FORMAT_PROTO', whose records are bytes without columns; bind a view to them "
+            f"(DataViewBinder), or read the files with an ExampleGen of your own that makes tf.Examples"
         )
 
 

@@ -69,11 +69,11 @@ def check_transformed(
     return found
 
 
-def check_payload(payload: str) -> None:
-    """Raises DataError for a payload whose records are not features by name."""
-    if payload == "FORMAT_PROTO":
+def check_payload(payload: str, view: str | None) -> None:
+    """Raises DataError for a payload whose records are not features by name, and of which there is no view."""
+    if payload == "FORMAT_PROTO" and view is None:
         raise DataError(
             "examples: Transform reads tf.Examples, tf.SequenceExamples and Parquet, received "
-            "payload_format='FORMAT_PROTO'; convert records to tf.Examples, in an ExampleGen of your own or in a "
-            "component before Transform"
+            "payload_format='FORMAT_PROTO'; bind a view to them (DataViewBinder), or convert records to tf.Examples, "
+            "in an ExampleGen of your own or in a component before Transform"
         )

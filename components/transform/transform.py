@@ -133,15 +133,19 @@ class Transform(Component):
         from mlops_tfx.components.transform.preprocessing import PreprocessingFn
         from mlops_tfx.execution.user_code import load_function
         from mlops_tfx.io import protos
-        from mlops_tfx.io.examples import file_format_of, payload_of
+        from mlops_tfx.io.examples import file_format_of, payload_of, view_of
+        from mlops_tfx.io.views import schema_through
         from mlops_tfx.transformation import tensors
 
         splits = resolve_splits(self.examples, self.splits_config)
         file_format = file_format_of(self.examples)
-        check_payload(payload_of(self.examples))
+        view = view_of(self.examples)
+        check_payload(payload_of(self.examples), view)
         user_function = load_function(self.module_file, self.preprocessing_fn, "preprocessing_fn")
         function = PreprocessingFn(user_function, self.custom_config)
         schema = protos.read_schema(os.path.join(self.schema.uri, protos.SCHEMA_FILE))
+        if view is not None:
+            schema = schema_through(schema, view)
         specs = tensors.type_specs(schema)
         shape = tensors.inspect_function(function, specs, self.force_tf_compat_v1)
         self._analyze(function, schema, shape, splits)

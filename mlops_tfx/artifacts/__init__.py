@@ -8,6 +8,7 @@ from mlops_tfx.artifacts.artifact import CONTENT_DIGEST, Artifact, ArtifactState
 from mlops_tfx.artifacts.properties import Property, PropertyType, PropertyValue
 from mlops_tfx.artifacts.standard import (
     STANDARD_TYPES,
+    DataView,
     ExampleAnomalies,
     Examples,
     ExamplesDiff,
@@ -36,6 +37,7 @@ __all__ = [
     "ArtifactState",
     "Boolean",
     "Bytes",
+    "DataView",
     "ExampleAnomalies",
     "ExampleStatistics",
     "ExampleValidationMetrics",

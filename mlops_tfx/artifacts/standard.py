@@ -108,6 +108,10 @@ class TransformCache(Artifact):
     """The analyzer cache of tf.Transform."""
 
 
+class DataView(Artifact):
+    """A SavedModel that takes records apart: ``tfx_bsl``'s TFGraphRecordDecoder. Not among TFX's public types."""
+
+
 class Model(Artifact):
     """A trained model: ``Format-Serving`` (a SavedModel) and, optionally, ``Format-TFMA``."""
 

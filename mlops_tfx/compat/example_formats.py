@@ -73,6 +73,21 @@ def get_record_batch_factory_from_artifact(
     return _accessor(examples).record_batch_factory  # type: ignore[no-any-return]
 
 
+def get_data_view_decode_fn_from_artifact(
+    examples: Sequence[Artifact], telemetry_descriptors: Sequence[str] | None = None
+) -> Callable[..., Any] | None:
+    """Returns a function from a vector of records to tensors by name; None if no view of the data is bound."""
+    from mlops_tfx.io.examples import payload_of
+
+    bytes_only = payload_of(list(examples)) == "FORMAT_PROTO" and get_data_view_uri(examples[0]) is None  # type: ignore[arg-type]  # Examples, if they are what they should be
+    return None if bytes_only else _accessor(examples).data_view_decode_fn
+
+
+def get_data_view_uri(examples: Artifact) -> str | None:
+    """Returns where the view of the data lies that is bound to examples; None if none is."""
+    return examples.get_string_custom_property("data_view_uri") or None
+
+
 def _accessor(examples: Sequence[Artifact]) -> Any:
     from mlops_tfx.io import dataset
 

@@ -94,6 +94,16 @@ MODULES: Mapping[str, Sequence[str]] = {
     "tfx.components.example_gen.utils": (f"{_EXAMPLE_GEN}.configuration",),
     "tfx.components.example_validator.component": (f"{_COMPONENTS}: ExampleValidator",),
     "tfx.components.example_validator.executor": (f"{_STANDARD_EXECUTORS}: Executor=ExampleValidatorExecutor",),
+    "tfx.components.experimental.data_view.binder_component": (f"{_COMPONENTS}: DataViewBinder",),
+    "tfx.components.experimental.data_view.binder_executor": (f"{_STANDARD_EXECUTORS}: DataViewBinderExecutor",),
+    "tfx.components.experimental.data_view.constants": (
+        "mlops_tfx.io.views: DATA_VIEW_URI_PROPERTY_KEY=VIEW_URI DATA_VIEW_CREATE_TIME_KEY=VIEW_TIME",
+    ),
+    "tfx.components.experimental.data_view.provider_component": (f"{_COMPONENTS}: TfGraphDataViewProvider",),
+    "tfx.components.experimental.data_view.provider_executor": (
+        f"{_STANDARD_EXECUTORS}: TfGraphDataViewProviderExecutor",
+    ),
+    "tfx.components.experimental.data_view.utils": (f"{_COMPAT}.example_formats: get_data_view_uri",),
     "tfx.components.infra_validator.component": (f"{_COMPONENTS}: InfraValidator",),
     "tfx.components.pusher.component": (f"{_COMPONENTS}: Pusher",),
     "tfx.components.pusher.executor": (f"{_STANDARD_EXECUTORS}: Executor=PusherExecutor",),
@@ -127,7 +137,8 @@ MODULES: Mapping[str, Sequence[str]] = {
         f"{_STANDARD_EXECUTORS}: is_model_blessed=is_blessed is_infra_validated=is_blessed",
     ),
     "tfx.components.util.tfxio_utils": (
-        f"{_COMPAT}.example_formats: get_tf_dataset_factory_from_artifact get_record_batch_factory_from_artifact",
+        f"{_COMPAT}.example_formats: get_tf_dataset_factory_from_artifact get_record_batch_factory_from_artifact "
+        "get_data_view_decode_fn_from_artifact",
     ),
     "tfx.components.util.udf_utils": (
         f"{_COMPAT}.user_functions: get_fn try_get_fn add_user_module_dependency should_package_user_modules",
@@ -256,7 +267,7 @@ MODULES: Mapping[str, Sequence[str]] = {
     "tfx.types.component_spec": (f"{_COMPAT}.component_spec: ComponentSpec ChannelParameter ExecutionParameter",),
     "tfx.types.experimental.simple_artifacts": (f"{_COMPAT}.simple_artifacts: Dataset File Metrics Statistics",),
     "tfx.types.standard_artifacts": (
-        "mlops_tfx.artifacts: Boolean Bytes ExampleAnomalies ExampleStatistics Examples ExamplesDiff "
+        "mlops_tfx.artifacts: Boolean Bytes DataView ExampleAnomalies ExampleStatistics Examples ExamplesDiff "
         "ExampleValidationMetrics Float HyperParameters InferenceResult InfraBlessing Integer JsonValue Model "
         "ModelBlessing ModelEvaluation ModelRun PushedModel Schema String TransformCache TransformGraph TunerResults",
     ),

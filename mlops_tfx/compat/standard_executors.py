@@ -72,6 +72,18 @@ class BulkInferrerExecutor(StandardExecutor):
     COMPONENT = "BulkInferrer"
 
 
+class DataViewBinderExecutor(StandardExecutor):
+    """``tfx.components.experimental.data_view.binder_executor.DataViewBinderExecutor``."""
+
+    COMPONENT = "DataViewBinder"
+
+
+class TfGraphDataViewProviderExecutor(StandardExecutor):
+    """``tfx.components.experimental.data_view.provider_executor.TfGraphDataViewProviderExecutor``."""
+
+    COMPONENT = "TfGraphDataViewProvider"
+
+
 class EvaluatorExecutor(StandardExecutor):
     """``tfx.components.evaluator.executor.Executor``."""
 

@@ -71,7 +71,7 @@ class Staging:
     def publish(self, outputs: Mapping[str, Artifact | OutputArtifacts[Any]]) -> dict[str, list[Artifact]]:
         """Digests the outputs, moves them to their place and returns their artifacts, which then point there."""
         found = artifacts_of(outputs)
-        for artifact in (artifact for artifacts in found.values() for artifact in artifacts):
+        for artifact in (artifact for artifacts in found.values() for artifact in artifacts if self._is_own(artifact)):
             artifact.custom_properties[CONTENT_DIGEST] = filesystem.digest(_folder(artifact))
         for key, artifacts in found.items():
             staged, published = filesystem.join(self._staging_folder, key), self._published_folder(key)
@@ -81,11 +81,15 @@ class Staging:
             else:
                 filesystem.rename(staged, published)
                 self._sent.append(key)
-            for artifact in artifacts:
+            for artifact in filter(self._is_own, artifacts):
                 self._published(artifact, published + artifact.uri.removeprefix(staged))
         filesystem.remove_tree(self._own_folder if self._is_remote else self._staging_folder)
         filesystem.remove_tree(self.temp_dir)
         return found
+
+    def _is_own(self, artifact: Artifact) -> bool:
+        """Whether it lies in the staging folder; else it is another node's files under further properties."""
+        return artifact.recorded_uri.startswith(f"{self._staging_folder}/")
 
     def drop_state(self) -> None:
         """Removes what ``keep_state`` made: the work is done."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mlops_tfx import filesystem
 from mlops_tfx.errors import ConfigError, DataError, did_you_mean
 from mlops_tfx.io import examples as examples_io
+from mlops_tfx.io import views
 from mlops_tfx.io.parser import Parser
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from mlops_tfx.artifacts import Examples
 
+_Stored = tuple[str, str, str | None]
 _AUTOTUNE = -1  # tf.data.AUTOTUNE, without importing TensorFlow
 _READ_BUFFER_BYTES = 4 << 20
 _FILES_AT_ONCE = 8
@@ -77,7 +79,7 @@ class DataAccessor(NamedTuple):
     Attributes:
         tf_dataset_factory: ``(file_patterns, TensorFlowDatasetOptions, schema) -> tf.data.Dataset``.
         record_batch_factory: ``(file_patterns, RecordBatchesOptions, schema=None) -> Iterator[pa.RecordBatch]``.
-        data_view_decode_fn: always None here: records are tf.Examples and need no view.
+        data_view_decode_fn: ``(vector of records) -> tensors by name``, where a view of the data is bound to them.
     """
 
     tf_dataset_factory: Callable[..., Any]
@@ -92,14 +94,18 @@ def data_accessor(examples: Examples | Sequence[Examples]) -> DataAccessor:
         DataError: they are stored in different formats, or hold bytes without features.
     """
     payload, file_format = examples_io.storage_of(examples)
-    if payload == "FORMAT_PROTO":
+    view = examples_io.view_of(examples)
+    if payload == "FORMAT_PROTO" and view is None:
         raise DataError(
-            f"expected tf.Examples, tf.SequenceExamples or Parquet, received payload_format={payload!r}; read the "
-            f"files themselves in run_fn, with tf.data.TFRecordDataset(files, 'GZIP')"
+            f"expected tf.Examples, tf.SequenceExamples, Parquet or a view of the data (DataViewBinder), received "
+            f"payload_format={payload!r}; read the files themselves in run_fn, with "
+            f"tf.data.TFRecordDataset(files, 'GZIP')"
         )
+    stored: dict[str, Any] = {"file_format": file_format, "payload": payload, "view": view}
     return DataAccessor(
-        tf_dataset_factory=functools.partial(make_tf_dataset, file_format=file_format, payload=payload),
-        record_batch_factory=functools.partial(make_record_batches, file_format=file_format, payload=payload),
+        tf_dataset_factory=functools.partial(make_tf_dataset, **stored),
+        record_batch_factory=functools.partial(make_record_batches, **stored),
+        data_view_decode_fn=None if view is None else views.load_view(view).decode,
     )
 
 
@@ -110,6 +116,7 @@ def make_tf_dataset(
     *,
     file_format: str = examples_io.TFRECORDS_GZIP,
     payload: str = "FORMAT_TF_EXAMPLE",
+    view: str | None = None,
 ) -> Any:
     """Reads files as a tf.data.Dataset of batches.
 
@@ -119,6 +126,7 @@ def make_tf_dataset(
         schema: a tensorflow_metadata Schema; its features and tensor representations decide what is parsed.
         file_format: how the files are stored.
         payload: what the records hold: ``FORMAT_TF_SEQUENCE_EXAMPLE``, or another with one level of features.
+        view: makes the tensors instead of a schema.
 
     Returns:
         A dataset of ``{name: tensor}`` or, with a label key, ``({name: tensor}, label)``. Tensors are dense, sparse or
@@ -131,9 +139,9 @@ def make_tf_dataset(
     import tensorflow as tf
 
     paths = _expand(file_pattern)
-    if schema is None:
+    if schema is None and view is None:
         raise ConfigError("tf_dataset_factory: expected a schema, received None; pass the schema of the examples")
-    parser = Parser(schema, payload)
+    parser: Parser | views.ViewParser = Parser(schema, payload) if view is None else views.ViewParser(view)
     if options.label_key is not None and options.label_key not in parser.names:
         hint = did_you_mean(options.label_key, parser.names)
         raise ConfigError(f"expected label_key to be a feature of the schema, received {options.label_key!r}{hint}")
@@ -143,7 +151,7 @@ def make_tf_dataset(
     dataset = dataset.repeat(options.num_epochs).batch(options.batch_size, drop_remainder=options.drop_final_batch)
 
     def parse(serialized: Any) -> Any:
-        features = parser.parse(serialized)
+        features = dict(parser.parse(serialized))
         return features if options.label_key is None else (features, features.pop(options.label_key))
 
     plain = tf.autograph.experimental.do_not_convert(parse)  # nothing in it needs converting
@@ -199,7 +207,7 @@ def _open_records(path: Any) -> Any:
 def _encoded(paths: list[str]) -> Iterator[Any]:
     from mlops_tfx.io import wire
 
-    for batch in _read_files(paths, (examples_io.PARQUET, "FORMAT_PARQUET"), None, examples_io.BATCH_ROWS):
+    for batch in _read_files(paths, (examples_io.PARQUET, "FORMAT_PARQUET", None), None, examples_io.BATCH_ROWS):
         yield wire.encode_examples(batch).to_numpy(zero_copy_only=False)
 
 
@@ -210,6 +218,7 @@ def make_record_batches(
     *,
     file_format: str = examples_io.TFRECORDS_GZIP,
     payload: str = "FORMAT_TF_EXAMPLE",
+    view: str | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Reads files as record batches in tf.Example form, each of ``batch_size`` rows; the last of a pass may be smaller.
 
@@ -219,7 +228,7 @@ def make_record_batches(
     import numpy as np
 
     paths = _expand(file_pattern)
-    stored = (file_format, payload)
+    stored = (file_format, payload, view)
     random = np.random.default_rng(options.shuffle_seed)
     epochs = itertools.count() if options.num_epochs is None else range(options.num_epochs)
     for _ in epochs:
@@ -227,7 +236,7 @@ def make_record_batches(
 
 
 def _one_pass(
-    paths: list[str], options: RecordBatchesOptions, schema: Any, stored: tuple[str, str], random: Any
+    paths: list[str], options: RecordBatchesOptions, schema: Any, stored: _Stored, random: Any
 ) -> Iterator[pa.RecordBatch]:
     from mlops_tfx.io import columns
 
@@ -260,10 +269,10 @@ def _cut(batch: pa.RecordBatch, size: int, random: Any) -> Iterator[pa.RecordBat
         yield batch.slice(start, size)
 
 
-def _read_files(paths: list[str], stored: tuple[str, str], schema: Any, batch_rows: int) -> Iterator[pa.RecordBatch]:
-    file_format, payload = stored
+def _read_files(paths: list[str], stored: _Stored, schema: Any, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    file_format, payload, view = stored
     for path in paths:
-        shard = examples_io.Shard(path, file_format, payload=payload)
+        shard = examples_io.Shard(path, file_format, payload=payload, view=view)
         yield from examples_io.read_shard(shard, batch_rows=batch_rows, schema=schema)
 
 

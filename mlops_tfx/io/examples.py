@@ -3,7 +3,7 @@
 Record batches are in tf.Example form: every column is a large_list of int64, float32 or large_binary; a missing
 feature (also an empty list) is a null row; a column without any value has type null. Of tf.SequenceExamples, the
 sequence features lie below the struct column ``##SEQUENCE##``, as in tfx_bsl (sequences.py). Of ``FORMAT_PROTO``, there
-is one column of bytes, ``__raw_record__``.
+is one column of bytes, ``__raw_record__``, or the columns that a view of the data makes (views.py).
 
 Layout, as TFX's: ``{uri}/Split-{name}/data_tfrecord-SSSSS-of-NNNNN.gz`` (gzip TFRecords), or
 ``data_parquet-SSSSS-of-NNNNN.parquet`` (plain typed columns).
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_tfx import filesystem
 from mlops_tfx.artifacts import Examples
 from mlops_tfx.errors import ArtifactError, DataError
+from mlops_tfx.io import views
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -61,6 +62,7 @@ class Shard:
         start: first row group; 0 for a whole file.
         stop: row group after the last; None for a whole file.
         payload: what the records of a TFRecord file hold.
+        view: takes records of ``FORMAT_PROTO`` apart (`mlops_tfx.io.views`).
     """
 
     uri: str
@@ -68,6 +70,7 @@ class Shard:
     start: int = 0
     stop: int | None = None
     payload: str = "FORMAT_TF_EXAMPLE"
+    view: str | None = None
 
 
 def storage_of(examples: Examples | Sequence[Examples]) -> tuple[str, str]:
@@ -106,6 +109,15 @@ def _storage(artifact: Examples) -> tuple[str, str]:
     return payload, file_format
 
 
+def view_of(examples: Examples | Sequence[Examples]) -> str | None:
+    """Returns the view through which records of ``FORMAT_PROTO`` are read, if there is one; errors as for `storage_of`.
+
+    Raises:
+        DataError: some of the artifacts have one, and others have none.
+    """
+    return views.view_of(_as_list(examples)) if payload_of(examples) == "FORMAT_PROTO" else None
+
+
 def list_shards(examples: Examples | Sequence[Examples], split: str) -> list[Shard]:
     """Returns the shards of a split, in the order in which they were written.
 
@@ -115,7 +127,8 @@ def list_shards(examples: Examples | Sequence[Examples], split: str) -> list[Sha
     payload, file_format = storage_of(examples)
     paths = [path for artifact in _as_list(examples) for path in split_files(artifact, split)]
     if file_format == TFRECORDS_GZIP:
-        return [Shard(path, file_format, payload=payload) for path in paths]
+        view = view_of(examples)
+        return [Shard(path, file_format, payload=payload, view=view) for path in paths]
     return [shard for path in paths for shard in _parquet_shards(path)]
 
 
@@ -202,7 +215,11 @@ def _read_tfrecord(
     from mlops_tfx.io import decode, sequences, tfrecord
 
     decoders = {"FORMAT_TF_SEQUENCE_EXAMPLE": sequences.SequenceDecoder, "FORMAT_PROTO": decode.RawDecoder}
-    decoder: Any = decoders[shard.payload](schema) if shard.payload in decoders else decode.Decoder(schema, columns)
+    decoder: Any
+    if shard.view is not None:
+        decoder = views.ViewDecoder(shard.view, schema)
+    else:
+        decoder = decoders[shard.payload](schema) if shard.payload in decoders else decode.Decoder(schema, columns)
     for block in tfrecord.read_blocks(shard.uri, max_rows=batch_rows, max_bytes=BATCH_BYTES):
         yield decoder.decode(block, shard.uri)
 

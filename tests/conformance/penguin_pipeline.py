@@ -15,6 +15,7 @@ from mlops_tfx import config, filesystem
 from mlops_tfx.components import (
     AvroExampleGen,
     BigQueryExampleGen,
+    DataViewBinder,
     FileBasedExampleGen,
     ImportExampleGen,
     ImportSchemaGen,
@@ -22,6 +23,7 @@ from mlops_tfx.components import (
     MergeStatistics,
     QueryBasedExampleGen,
     StatisticsGen,
+    TfGraphDataViewProvider,
     Trainer,
     Tuner,
 )
@@ -69,7 +71,9 @@ def nodes(folder: Path) -> list[Node]:
     (trainer,) = (node for node in chain.nodes if isinstance(node, Trainer))
     tuner = Tuner(examples=trainer.inputs["examples"], tuner_fn="tests.conformance.tuning.tuner_fn")
     inferring = inferring_nodes(statistics.inputs["examples"], trainer)
-    return [*chain.nodes, *validators, *inferring, tuner, merged, records, lines, *formats, *queried, schema]
+    view = TfGraphDataViewProvider("tests.golden.data_view.decoder.create_decoder")
+    views = [view, DataViewBinder(statistics.inputs["examples"], view.outputs["data_view"])]
+    return [*chain.nodes, *validators, *inferring, tuner, merged, records, lines, *formats, *queried, schema, *views]
 
 
 def run_query(query: str) -> Iterator[pa.RecordBatch]:

@@ -152,7 +152,6 @@ def test_an_installed_tfx_is_said_to_be_replaced(
 
 # Names that TFX's examples and templates use and that are not here, by what their names begin with, and why.
 LEFT_OUT = {
-    "tfx.components.experimental.data_view": "views of data",
     "tfx.components:ModelValidator": "TFX gave it up",
     "tfx.extensions.google_cloud_ai_platform": "Google Cloud",
     "tfx.extensions.google_cloud_big_query.pusher": "Google Cloud",

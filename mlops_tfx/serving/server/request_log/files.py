@@ -219,7 +219,6 @@ class SpanFiles:
                 with contextlib.suppress(OSError):  # it has other files
                     path.parent.rmdir()
 
-
     def _is_written(self, path: Path) -> bool:
         """Whether another server writes a file."""
         try:
