@@ -15,7 +15,7 @@ from mlops_tfx.components.evaluator.metrics import MetricAccumulator, plan_metri
 from mlops_tfx.components.evaluator.models import EvalModel, materialized
 from mlops_tfx.components.evaluator.pairing import Rows
 from mlops_tfx.components.evaluator.results import EvalLocations, write_results
-from mlops_tfx.components.evaluator.settings import check_threshold_names
+from mlops_tfx.components.evaluator.settings import add_metrics_of_thresholds, check_threshold_names
 from mlops_tfx.components.evaluator.slices import SliceSpec, slice_rows
 from mlops_tfx.errors import DataError, did_you_mean
 
@@ -37,7 +37,7 @@ def evaluate(
     Args:
         examples: artifacts whose splits are evaluated together.
         splits: names of the splits.
-        eval_config: a ``tfma.EvalConfig`` with defaults applied.
+        eval_config: a ``tfma.EvalConfig`` with defaults applied; metrics that only thresholds name are added to it.
         model_paths: SavedModel folder by ModelSpec name; empty when predictions are columns of the examples.
         uri: output folder.
         schema: tensorflow_metadata Schema, for metrics that ask for one.
@@ -47,7 +47,10 @@ def evaluate(
         NotVectorizable: only TFMA's own pipeline can compute something that is asked for.
         DataError, ConfigError: data, model and configuration do not fit each other.
     """
-    plan = plan_metrics(eval_config, schema, compiled_computations(eval_config, model_paths))
+    compiled = compiled_computations(eval_config, model_paths)
+    plan = plan_metrics(eval_config, schema, compiled)
+    if add_metrics_of_thresholds(eval_config, plan.names):
+        plan = plan_metrics(eval_config, schema, compiled)
     check_threshold_names(eval_config, plan.names)
     several = len(eval_config.model_specs) > 1
     models = {

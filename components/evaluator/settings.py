@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -96,6 +97,42 @@ def has_thresholds(config: Any) -> bool:
     from tensorflow_model_analysis.metrics import metric_specs
 
     return bool(metric_specs.metric_thresholds_from_metrics_specs(config.metrics_specs, eval_config=config))
+
+
+def add_metrics_of_thresholds(config: Any, computed: Iterable[str]) -> list[str]:
+    """Adds the metrics that thresholds name and nothing computes, where a class has that name; returns the names.
+
+    ``MetricsSpec(thresholds={"sparse_categorical_accuracy": ...})`` without ``metrics`` is how TFX's users ask for what
+    the model was compiled with, which SavedModels of Keras 3 do not keep. ``accuracy`` stands for several metrics
+    there, and is not guessed. The thresholds become those of the metric: TFMA finds them by whole keys, not by name.
+    """
+    names = set(computed) | {"accuracy", "loss"}
+    added = []
+    classes: dict[str, str] = {}
+    for spec in config.metrics_specs:
+        wanted = {*spec.thresholds, *spec.per_slice_thresholds, *spec.cross_slice_thresholds} - names
+        if wanted and not classes:
+            classes = {_snake_case(name): name for name in sorted(metric_classes())}
+        for name in sorted(wanted & classes.keys()):
+            _move_thresholds(spec, name, spec.metrics.add(class_name=classes[name]))
+            added.append(name)
+    return added
+
+
+def _move_thresholds(spec: Any, name: str, metric: Any) -> None:
+    if name in spec.thresholds:
+        metric.threshold.CopyFrom(spec.thresholds[name])
+    for field in ("per_slice_thresholds", "cross_slice_thresholds"):
+        given = getattr(spec, field)
+        getattr(metric, field).extend(given[name].thresholds if name in given else ())
+        given.pop(name, None)
+    spec.thresholds.pop(name, None)
+
+
+def _snake_case(class_name: str) -> str:
+    """The name that Keras gives a metric of a class."""
+    words = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", class_name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", words).lower()
 
 
 def check_threshold_names(config: Any, computed: Iterable[str]) -> None:

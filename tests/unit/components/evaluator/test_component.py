@@ -450,3 +450,20 @@ def test_several_classes_are_evaluated_in_one_pass(tmp_path: Path, write_example
     assert found["Overall"] == pytest.approx(np.mean(best == y), abs=1e-6)
     for value in (1, 2, 3):
         assert found[f"n={value}"] == pytest.approx(np.mean((best == y)[n == value]), abs=1e-6)
+
+
+def test_a_metric_that_only_a_threshold_names(tmp_path: Path, write_examples: Write, save_model: Save) -> None:
+    """How TFX's users ask for what the model was compiled with, which Keras 3 does not save."""
+    bounds = MetricThreshold(value_threshold=GenericValueThreshold(lower_bound={"value": 0.1}))
+    examples, model = write_examples(random_table(40)), save_model(binary)
+
+    def evaluated(folder: str, **specs: Any) -> tuple[float, bool]:
+        eval_config = EvalConfig(model_specs=[ModelSpec(label_key="y")], metrics_specs=[MetricsSpec(**specs)])
+        given = {"examples": [examples], "model": model}
+        found = run_component(Evaluator(eval_config=eval_config), given, tmp_path / folder)
+        (row,) = [row for row in read_metrics(found["evaluation"][0].uri) if row["metric"] == "binary_accuracy"]
+        return row["value"], found["blessing"][0].custom_properties["blessed"] == 1
+
+    named = evaluated("named", thresholds={"binary_accuracy": bounds})
+    assert named == evaluated("given", metrics=[MetricConfig(class_name="BinaryAccuracy", threshold=bounds)])
+    assert named[1]
