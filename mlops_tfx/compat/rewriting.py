@@ -152,11 +152,14 @@ class TFLiteRewriter(BaseRewriter):
     def _converted(self, source: str) -> bytes:
         import tensorflow as tf
 
+        from mlops_tfx.serving.export.restoring import link_variables
+
         with tempfile.TemporaryDirectory() as folder:
             # The converter does not take models with extra assets.
             copy = os.path.join(folder, "model")
             filesystem.copy_tree(source, copy)
             filesystem.remove_tree(os.path.join(copy, _EXTRA))
+            link_variables(copy)  # a model of Keras 3 ends the process otherwise
             keys = [self._signature_key] if self._signature_key else None
             converter = tf.lite.TFLiteConverter.from_saved_model(copy, signature_keys=keys)
             converter.optimizations = self._optimizations

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -36,6 +37,17 @@ def test_a_saved_model_becomes_a_tflite_file_that_computes_the_same(saved: str, 
     assert (target / "assets" / "words.txt").read_text() == "assets"
     runner = tf.lite.Interpreter(str(target / "tflite")).get_signature_runner()
     np.testing.assert_allclose(runner(x=np.array([[3.0, 4.0]], np.float32))["y"], [[11.0]])
+
+
+def test_a_keras_3_model(tmp_path: Path) -> None:
+    model = keras.Sequential([keras.layers.Input((2,), batch_size=1), keras.layers.Dense(1, use_bias=False)])
+    function = tf.function(lambda x: {"y": model(x)}, input_signature=[tf.TensorSpec([1, 2], tf.float32)])
+    tf.saved_model.save(model, str(tmp_path / "saved"), signatures=function)
+    rewriter = rewriting.TFLiteRewriter("phones")
+    rewriting.rewrite_saved_model(str(tmp_path / "saved"), str(tmp_path / "lite"), rewriter)
+    row = np.array([[3.0, 4.0]], np.float32)
+    runner = tf.lite.Interpreter(str(tmp_path / "lite" / "tflite")).get_signature_runner()
+    np.testing.assert_allclose(runner(x=row)["y"], model(row), rtol=1e-5)
 
 
 def test_what_is_not_wanted_is_left_out(saved: str, tmp_path: Path) -> None:
