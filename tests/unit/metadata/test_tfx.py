@@ -16,7 +16,7 @@ import pytest
 
 from mlops_tfx.artifacts import Artifact, Examples, Float, Model, Schema
 from mlops_tfx.connection import SqliteConnection
-from mlops_tfx.metadata import ExecutionState, MetadataStore, NodeIdentity
+from mlops_tfx.metadata import SKIPPED, ExecutionState, MetadataStore, NodeIdentity
 from tests.unit.metadata.conftest import plain_client
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "tfx_store"
@@ -281,6 +281,9 @@ def test_tfx_resolves_what_we_wrote_and_we_read_its_run(tmp_path):
             store.finish(execution_id, node, {"examples": [examples], "other": [Examples("/wrong key")]})
             made.append(examples)
         store.begin(node, inputs={}, properties={}, cache_key=None)  # one that still runs changes nothing
+        # Nor does one that was skipped, though it has looked at the artifact.
+        seen, canceled = {"_gen.examples": [made[2]]}, ExecutionState.CANCELED
+        store.publish(node, inputs=seen, outputs={}, properties={SKIPPED: "a condition"}, state=canceled)
     script = GOLDEN / "resolve_with_tfx.py"
     command = [TFX_PYTHON, str(script), str(path), "mixed", "gen", "examples", str(result)]
     clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
