@@ -15,6 +15,8 @@ import tensorflow as tf
 from mlops_tfx import filesystem
 
 _MODEL, _EXTRA = "saved_model.pb", "assets.extra"
+# What a session runs when it has restored a model: in TensorFlow 2, and in 1.
+_INIT_OP, _INIT_COLLECTIONS = "__saved_model_init_op", ("saved_model_main_op", "legacy_init_op")
 
 
 def unlinked_variables(folder: str) -> list[str]:
@@ -59,10 +61,17 @@ def link_variables(folder: str) -> list[str]:
 
 
 def _unlinked(graph: Any) -> Iterable[str]:
+    if not graph.saver_def.restore_op_name:
+        return ()  # a model that has nothing to restore
     nodes = {node.name: node for node in graph.graph_def.node}
-    outputs = [tensor.name for signature in graph.signature_def.values() for tensor in signature.outputs.values()]
-    restored = _handles([graph.saver_def.restore_op_name], nodes)
-    return _handles(outputs, nodes) - restored
+    roots = {
+        name: [tensor.name for tensor in signature.outputs.values()] for name, signature in graph.signature_def.items()
+    }
+    at_start = roots.pop(_INIT_OP, [])
+    for collection in _INIT_COLLECTIONS:
+        at_start += graph.collection_def[collection].node_list.value if collection in graph.collection_def else []
+    read = _handles([tensor for outputs in roots.values() for tensor in outputs], nodes)
+    return read - _handles([graph.saver_def.restore_op_name, *at_start], nodes)
 
 
 def _handles(roots: Iterable[str], nodes: Mapping[str, Any]) -> set[str]:

@@ -55,6 +55,7 @@ def test_a_keras_3_model_is_linked(saved: tuple[str, Any]) -> None:
     assert (Path(folder) / "saved_model.pb").read_bytes() == before
 
 
+@pytest.mark.filterwarnings("ignore")  # TensorFlow calls all of its first version deprecated
 def test_other_models_are_left_alone(tmp_path: Path) -> None:
     module = tf.Module()
     module.scale = tf.Variable([2.0, 3.0])
@@ -63,7 +64,14 @@ def test_other_models_are_left_alone(tmp_path: Path) -> None:
         x = tf.compat.v1.placeholder(tf.float32, [None, 2])
         weight = tf.compat.v1.get_variable("w", [2], use_resource=True)
         session.run(tf.compat.v1.global_variables_initializer())
-        tf.compat.v1.saved_model.simple_save(session, str(tmp_path / "tf1"), {"x": x}, {"y": x * weight})
+        local = tf.compat.v1.get_local_variable("at_start", [2], use_resource=True)
+        start = tf.compat.v1.local_variables_initializer()
+        session.run(start)
+        outputs = {"y": x * weight + local}
+        definition = tf.compat.v1.saved_model.predict_signature_def({"x": x}, outputs)
+        builder = tf.compat.v1.saved_model.Builder(str(tmp_path / "tf1"))
+        builder.add_meta_graph_and_variables(session, ["serve"], {"serving_default": definition}, main_op=start)
+        builder.save()
     exported = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
     exported.export(str(tmp_path / "exported"), verbose=False)
     for name in ("tf1", "tf2", "exported"):
