@@ -52,12 +52,31 @@ def link_variables(folder: str) -> list[str]:
     anew = f"{folder}.linked"
     filesystem.remove_tree(anew)
     tf.saved_model.save(loaded, anew, signatures=dict(loaded.signatures) or None)
+    _keep_defaults(folder, anew)
     extra = filesystem.join(folder, _EXTRA)
     if filesystem.isdir(extra):
         filesystem.rename(extra, filesystem.join(anew, _EXTRA))
     filesystem.remove_tree(folder)
     filesystem.rename(anew, folder)
     return unlinked
+
+
+def _keep_defaults(before: str, after: str) -> None:
+    """Gives inputs the defaults that they had, which TensorFlow reads and does not save."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    read = saved_model_pb2.SavedModel.FromString
+    old, new = (read(filesystem.read_bytes(filesystem.join(folder, _MODEL))) for folder in (before, after))
+    definitions = new.meta_graphs[0].signature_def
+    kept = {name: signature.defaults for name, signature in old.meta_graphs[0].signature_def.items()
+            if signature.defaults and name in definitions}  # fmt: skip
+    for name, defaults in kept.items():
+        for alias, value in defaults.items():
+            definitions[name].defaults[alias].CopyFrom(value)
+    if kept:
+        filesystem.write_bytes(filesystem.join(after, _MODEL), new.SerializeToString(deterministic=True))
+        # The fingerprint is of the file as it was.
+        filesystem.remove_tree(filesystem.join(after, "fingerprint.pb"))
 
 
 def _unlinked(graph: Any) -> Iterable[str]:

@@ -55,6 +55,21 @@ def test_a_keras_3_model_is_linked(saved: tuple[str, Any]) -> None:
     assert (Path(folder) / "saved_model.pb").read_bytes() == before
 
 
+def test_defaults_of_inputs_are_kept(saved: tuple[str, Any], tmp_path: Path) -> None:
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(3)])
+    tf.saved_model.save(model, str(tmp_path / "m"), signatures={"serving_default": signature(model)})
+    path = tmp_path / "m" / "saved_model.pb"
+    message = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    message.meta_graphs[0].signature_def["serving_default"].defaults["x"].CopyFrom(tf.make_tensor_proto([[7.0, 8.0]]))
+    path.write_bytes(message.SerializeToString())
+    assert link_variables(str(tmp_path / "m"))
+    found = saved_model_pb2.SavedModel.FromString(path.read_bytes()).meta_graphs[0].signature_def["serving_default"]
+    assert tf.make_ndarray(found.defaults["x"]).tolist() == [[7.0, 8.0]]
+    tf.saved_model.load(str(tmp_path / "m"))
+
+
 @pytest.mark.filterwarnings("ignore")  # TensorFlow calls all of its first version deprecated
 def test_other_models_are_left_alone(tmp_path: Path) -> None:
     module = tf.Module()
