@@ -112,6 +112,14 @@ class DataView(Artifact):
     """A SavedModel that takes records apart: ``tfx_bsl``'s TFGraphRecordDecoder. Not among TFX's public types."""
 
 
+class Config(Artifact):
+    """Files that configure something. Not among TFX's public types."""
+
+
+class ExternalArtifact(Artifact):
+    """Files from elsewhere. Not among TFX's public types, and given up there for types that say what the files are."""
+
+
 class Model(Artifact):
     """A trained model: ``Format-Serving`` (a SavedModel) and, optionally, ``Format-TFMA``."""
 

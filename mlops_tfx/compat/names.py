@@ -267,7 +267,8 @@ MODULES: Mapping[str, Sequence[str]] = {
     "tfx.types.component_spec": (f"{_COMPAT}.component_spec: ComponentSpec ChannelParameter ExecutionParameter",),
     "tfx.types.experimental.simple_artifacts": (f"{_COMPAT}.simple_artifacts: Dataset File Metrics Statistics",),
     "tfx.types.standard_artifacts": (
-        "mlops_tfx.artifacts: Boolean Bytes DataView ExampleAnomalies ExampleStatistics Examples ExamplesDiff "
+        "mlops_tfx.artifacts: Boolean Bytes Config DataView ExampleAnomalies ExampleStatistics Examples ExamplesDiff "
+        "ExternalArtifact "
         "ExampleValidationMetrics Float HyperParameters InferenceResult InfraBlessing Integer JsonValue Model "
         "ModelBlessing ModelEvaluation ModelRun PushedModel Schema String TransformCache TransformGraph TunerResults",
     ),

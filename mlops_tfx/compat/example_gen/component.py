@@ -73,9 +73,7 @@ class _TfxExampleGen:
         """Parameters as TFX has them: configurations as JSON text, defaults filled in."""
         from mlops_tfx.io import inputs, partition
 
-        found = {
-            name: as_text(value) for name, value in self.exec_properties.items() if name != "custom_executor_spec"
-        }
+        found = {name: as_text(value) for name, value in self.exec_properties.items() if name != "custom_executor_spec"}
         splits = inputs.split_patterns(self.input_config)
         found["input_config"] = _input_json(splits)
         if not self.output_config and len(splits) == 1:
