@@ -133,7 +133,7 @@ class Store:
     def _node(self, execution_id: int) -> str:
         for context in self._store.get_contexts_by_execution(execution_id):
             if context.type == "node":
-                return str(context.name).partition(".")[2]
+                return str(context.name).rpartition(".")[2]
         raise ValueError(f"expected a node's context, received none for execution_id={execution_id}")
 
 

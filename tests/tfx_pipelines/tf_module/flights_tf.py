@@ -22,7 +22,9 @@ def transform_features(inputs, custom_config):
     outputs["temp_quantile"] = tf.cast(
         tft.apply_buckets(inputs["temp"], tft.quantiles(inputs["temp"], 4, 0.001)), "int64"
     )
-    outputs["distance_over_mean"] = inputs["distance"] / tf.cast(tft.mean(inputs["distance"]), tf.int64)
+    outputs["distance_over_mean"] = tf.cast(
+        inputs["distance"] / tf.cast(tft.mean(inputs["distance"]), tf.int64), tf.float32
+    )
     outputs["mean_wind"] = tf.ones_like(inputs["wind_speed"]) * tft.max(inputs["wind_speed"])
     outputs[LABEL] = inputs[LABEL]
     return outputs
@@ -44,8 +46,9 @@ class Logistic(tf.Module):
         self.weights = tf.Variable(tf.zeros([WIDTH, 1]), name="weights")
         self.bias = tf.Variable(tf.zeros([1]), name="bias")
         self.layer = graph.transform_features_layer()
-        self._spec = graph.raw_feature_spec()
-        self._spec.pop(LABEL)
+        spec = graph.raw_feature_spec()
+        spec.pop(LABEL)
+        self._spec = spec
 
     def __call__(self, rows):
         return tf.sigmoid(tf.matmul(rows, self.weights) + self.bias)
