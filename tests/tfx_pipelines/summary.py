@@ -157,6 +157,8 @@ def plain(properties: Any) -> dict[str, Any]:
             found[key] = struct.get("__value__", struct)
             continue
         value = getattr(stored, kind)
+        if key == "split_names":
+            value = json.dumps(sorted(json.loads(value)))  # TFX's Transform gives them in any order
         found[key] = {"true": 1, "false": 0}.get(value, value) if kind != "bool_value" else int(value)
     return found
 
