@@ -25,8 +25,12 @@ TFX_PYTHON = os.environ.get("TFX_PYTHON", "")
 
 
 def every_case() -> list[Any]:
-    found = [cases.load(name) for name in cases.names()]
-    return [pytest.param(case, id=case.name, marks=[pytest.mark.slow] if case.slow else []) for case in found]
+    return [pytest.param(case, id=case.name, marks=marks(case)) for case in map(cases.load, cases.names())]
+
+
+def marks(case: cases.Case) -> list[pytest.MarkDecorator]:
+    unknown = pytest.mark.skipif(not case.golden.exists(), reason=f"TFX has not run it: make.py PYTHON {case.name}")
+    return [unknown, pytest.mark.slow] if case.slow else [unknown]
 
 
 def run(case: cases.Case, command: str, out: Path) -> Any:
