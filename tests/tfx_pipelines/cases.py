@@ -4,7 +4,7 @@
 ``data/`` and writes ``OUT/metadata.sqlite``, a pipeline root below OUT and what it pushes below ``OUT/serving``.
 
 ``case.json`` may have ``slow`` (it trains), ``repeats`` (how often TFX runs it to measure noise), ``environment``
-(variables for the script), ``different`` (pattern of a path in the summary: why it is different on purpose).
+(variables for the script), ``trained`` (patterns of paths of numbers that training makes), ``different`` (pattern of a path in the summary: why it is different on purpose).
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ class Case:
     slow: bool = False
     repeats: int = 1
     environment: dict[str, str] = dataclasses.field(default_factory=dict)
+    trained: list[str] = dataclasses.field(default_factory=list)
     different: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property

@@ -26,7 +26,7 @@ def golden(case: cases.Case, python: str, folder: Path) -> dict[str, Any]:
         if done.returncode:
             raise RuntimeError(f"{case.name} under TFX ended with {done.returncode}:\n{done.stderr[-6000:]}")
     summaries = summarize(python, folders)
-    return {"summary": summaries[0], "noise": compare.ranges(summaries)}
+    return {"summary": summaries[0], "noise": compare.ranges(summaries, case.trained)}
 
 
 def summarize(python: str, folders: list[Path]) -> list[Any]:

@@ -143,8 +143,19 @@ def test_properties_of_ours_are_no_difference_but_tfx_s_must_be_there() -> None:
     assert len(compare.differences(changed, SMALL)) == 1
 
 
+def test_splits_that_transform_names_in_the_order_of_a_set() -> None:
+    def seen(name: str, splits: str) -> dict[str, Any]:
+        return {"artifacts": {name: {"properties": {"split_names": splits}}}}
+
+    one, other = '["train", "eval"]', '["eval", "train"]'
+    assert compare.differences(seen("T.transformed_examples", one), seen("T.transformed_examples", other)) == []
+    assert compare.differences(seen("T.transformed_examples", one), seen("T.transformed_examples", '["eval"]')) != []
+    assert compare.differences(seen("Gen.examples", one), seen("Gen.examples", other)) != []
+
+
 def test_the_noise_of_repeated_runs() -> None:
     runs = [{"a": {"metric": value, "count": 3}} for value in (0.5, 0.75, 0.625)]
     assert compare.ranges(runs) == {"/a/metric": 0.25}
+    assert compare.ranges(runs, ["/./count"]) == {"/a/metric": 0.25, "/a/count": 0.0}
     with pytest.raises(ValueError, match="received /a="):
         compare.ranges([{"a": "x"}, {"a": "y"}])

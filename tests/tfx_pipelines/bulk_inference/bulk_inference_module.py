@@ -44,7 +44,6 @@ def _matrix(fn_args, files, schema):
 
 
 def run_fn(fn_args: tfx.components.FnArgs) -> None:
-    """Train the model based on given args."""
     schema = tfx.utils.parse_pbtxt_file(fn_args.schema_path, schema_pb2.Schema())
     x, y = _matrix(fn_args, fn_args.train_files, schema)
     mean, deviation = tf.reduce_mean(x, axis=0), tf.math.reduce_std(x, axis=0)

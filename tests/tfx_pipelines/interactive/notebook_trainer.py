@@ -22,7 +22,6 @@ class Threshold(tf.Module):
 
 
 def run_fn(fn_args: tfx.components.FnArgs):
-    """Train the model based on given args."""
     output = tft.TFTransformOutput(fn_args.transform_graph_path)
     (batch,) = fn_args.data_accessor.tf_dataset_factory(
         fn_args.train_files,

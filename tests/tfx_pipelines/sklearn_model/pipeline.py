@@ -26,22 +26,16 @@ def _create_pipeline(
     max_iter: int,
     beam_pipeline_args: Optional[list] = None,
 ) -> tfx.dsl.Pipeline:
-    """Implements the Penguin pipeline with TFX."""
-    # Brings data into the pipeline or otherwise joins/converts training data.
     example_gen = tfx.components.CsvExampleGen(input_base=data_root)
 
-    # Computes statistics over data for visualization and example validation.
     statistics_gen = tfx.components.StatisticsGen(examples=example_gen.outputs["examples"])
 
-    # Generates schema based on statistics files.
     schema_gen = tfx.components.SchemaGen(statistics=statistics_gen.outputs["statistics"], infer_feature_shape=True)
 
-    # Performs anomaly detection based on statistics and data schema.
     example_validator = tfx.components.ExampleValidator(
         statistics=statistics_gen.outputs["statistics"], schema=schema_gen.outputs["schema"]
     )
 
-    # Trains a model.
     trainer = tfx.components.Trainer(
         module_file=trainer_module_file,
         examples=example_gen.outputs["examples"],
@@ -50,15 +44,12 @@ def _create_pipeline(
         eval_args=tfx.proto.EvalArgs(num_steps=5),
     )
 
-    # Get the latest blessed model for model validation.
     model_resolver = tfx.dsl.Resolver(
         strategy_class=tfx.dsl.experimental.LatestBlessedModelStrategy,
         model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
         model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
     ).with_id("latest_blessed_model_resolver")
 
-    # Uses TFMA to compute evaluation statistics over features of a model and
-    # perform quality validation of a candidate model (compared to a baseline).
     eval_config = tfma.EvalConfig(
         model_specs=[tfma.ModelSpec(label_key="species")],
         slicing_specs=[tfma.SlicingSpec(), tfma.SlicingSpec(feature_keys=["sex"])],
@@ -123,8 +114,8 @@ def main(data: str, out: str) -> None:
                 pipeline_name=_pipeline_name,
                 pipeline_root=os.path.join(out, "pipelines", _pipeline_name),
                 data_root=os.path.join(data, "penguins"),
-                trainer_module_file=os.path.join(_module_root, "penguin_utils_sklearn.py"),
-                evaluator_module_file=os.path.join(_module_root, "sklearn_predict_extractor.py"),
+                trainer_module_file=os.path.join(_module_root, "species_model.py"),
+                evaluator_module_file=os.path.join(_module_root, "pickled_models.py"),
                 serving_model_dir=os.path.join(out, "serving", _pipeline_name),
                 metadata_path=os.path.join(out, "metadata.sqlite"),
                 max_iter=max_iter,

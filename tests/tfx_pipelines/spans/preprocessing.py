@@ -7,7 +7,6 @@ NUMBERS = ["bill_length_mm", "flipper_length_mm"]
 
 
 def preprocessing_fn(inputs):
-    """tf.transform's callback function for preprocessing inputs."""
     outputs = {}
     for name in NUMBERS:
         outputs[f"{name}_xf"] = tft.scale_to_z_score(tf.cast(inputs[name], tf.float32))

@@ -7,7 +7,6 @@ from tfx.components.transform import stats_options_util
 
 
 def preprocessing_fn(inputs, custom_config):
-    """tf.transform's callback function for preprocessing inputs."""
     outputs = {}
     for name in custom_config["scaled"]:
         outputs[name + "_xf"] = tft.scale_to_z_score(tf.cast(inputs[name], tf.float32))
@@ -25,7 +24,7 @@ def preprocessing_fn(inputs, custom_config):
 def stats_options_updater_fn(
     stats_type: stats_options_util.StatsType, stats_options: tfdv.StatsOptions
 ) -> tfdv.StatsOptions:
-    """Callback function for setting pre and post-transform stats options."""
+    """Fewer top values before, and a domain of the label after."""
     if stats_type == stats_options_util.StatsType.PRE_TRANSFORM:
         stats_options.num_top_values = 3
     elif stats_type == stats_options_util.StatsType.POST_TRANSFORM:
