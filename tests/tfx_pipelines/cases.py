@@ -4,7 +4,8 @@
 ``data/`` and writes ``OUT/metadata.sqlite``, a pipeline root below OUT and what it pushes below ``OUT/serving``.
 
 ``case.json`` may have ``slow`` (it trains), ``repeats`` (how often TFX runs it to measure noise), ``environment``
-(variables for the script), ``trained`` (patterns of paths of numbers that training makes), ``different`` (pattern of a path in the summary: why it is different on purpose).
+(variables for the script), ``trained`` (patterns of paths of numbers that training makes), ``different`` (pattern of a
+path in the summary: why it is different on purpose).
 """
 
 from __future__ import annotations
