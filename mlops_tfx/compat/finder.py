@@ -46,6 +46,13 @@ def install() -> None:
     _set_python_path([_PROCESS_FOLDER, *_python_path()])
     if loaded is not None:
         sys.modules["tfx"] = _made("tfx")
+        _load_absl_logging()
+
+
+def _load_absl_logging() -> None:
+    """Scripts say ``import absl`` and then ``absl.logging``: importing TFX has that effect."""
+    if "absl" in sys.modules:
+        importlib.import_module("absl.logging")
 
 
 def uninstall() -> None:
@@ -108,9 +115,8 @@ class TfxFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def exec_module(self, module: ModuleType) -> None:
         """Of ``tfx.v1`` and below, puts our module itself in place: it has everything under the same name."""
         name = module.__name__
-        if name == "tfx" and "absl" in sys.modules:
-            # Scripts say "import absl" and then absl.logging: importing TFX has that effect.
-            importlib.import_module("absl.logging")
+        if name == "tfx":
+            _load_absl_logging()
         if _is_v1(name):
             ours = importlib.import_module(_OURS + name.removeprefix("tfx."))
             # With a path it may have submodules: that is how find_spec hears of wrong names in "from ... import".

@@ -102,6 +102,7 @@ def test_inspection() -> None:
 
 def test_processes_started_from_here_have_it_too() -> None:
     code = "from tfx.types import artifact_utils; import tfx.types; print(tfx.types.Artifact.__module__)"
+    code = f"import absl; {code}; absl.logging.info('there')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=_environment())
     assert done.stdout.startswith("mlops_tfx.artifacts")
 
