@@ -45,8 +45,8 @@ for name in (*TABLE["artifacts"], "Artifact"):
 
 # Names that TFX lists in __all__ and does not have (without kfp, the Kubeflow ones).
 LISTED_ONLY = {
-    "tfx.v1.orchestration.experimental.KubeflowV2DagRunner": "is not offered: pipelines are not compiled for Kubeflow",
-    "tfx.v1.orchestration.experimental.KubeflowV2DagRunnerConfig": "is not offered: pipelines are not compiled for Kubeflow",
+    "tfx.v1.orchestration.experimental.KubeflowV2DagRunner": "is not offered: pipelines are not compiled",
+    "tfx.v1.orchestration.experimental.KubeflowV2DagRunnerConfig": "is not offered: pipelines are not compiled",
     "tfx.v1.orchestration.experimental.get_default_kubeflow_metadata_config": "is not offered: TFX lists it",
     "tfx.v1.proto.Filesystem": None,  # it is here
 }
