@@ -72,7 +72,7 @@ def train(fn_args: tfx.components.FnArgs):
     spec = graph.transformed_feature_spec()
     assert isinstance(graph.transformed_metadata, tf_metadata.dataset_metadata.DatasetMetadata)
     assert fn_args.eval_steps is None and fn_args.train_steps == 200
-    options = TensorFlowDatasetOptions(batch_size=100, num_epochs=None, shuffle_seed=5, label_key=LABEL)
+    options = TensorFlowDatasetOptions(batch_size=600, num_epochs=None, shuffle=False, label_key=LABEL)
     data = fn_args.data_accessor.tf_dataset_factory(fn_args.train_files, options, graph.transformed_metadata.schema)
     model = Logistic(graph)
     rate = fn_args.custom_config["training"]["rate"]
