@@ -34,8 +34,8 @@ _RESOLVERS = "mlops_tfx.resolvers"
 _SYSTEM_TYPES = "mlops_tfx.system_types"
 
 ABSENT: Mapping[str, str] = {
-    "tfx.components.ModelValidator": "TFX gave it up for Evaluator",
-    "tfx.components.model_validator": "TFX gave it up for Evaluator",
+    "tfx.components.ModelValidator": "deprecated in TFX; Evaluator takes its place",
+    "tfx.components.model_validator": "deprecated in TFX; Evaluator takes its place",
     "tfx.components.ImporterNode": "TFX gave it up for tfx.dsl.Importer (tfx.dsl.components.common.importer)",
     "tfx.components.ResolverNode": "TFX gave it up for tfx.dsl.Resolver (tfx.dsl.components.common.resolver)",
     "tfx.dsl.compiler": "there is no intermediate representation here",

@@ -153,7 +153,7 @@ def test_an_installed_tfx_is_said_to_be_replaced(
 
 # Names that TFX's examples and templates use and that are not here, by what their names begin with, and why.
 LEFT_OUT = {
-    "tfx.components:ModelValidator": "TFX gave it up",
+    "tfx.components:ModelValidator": "deprecated in TFX",
     "tfx.extensions.google_cloud_ai_platform": "Google Cloud",
     "tfx.extensions.google_cloud_big_query.pusher": "Google Cloud",
     "tfx.orchestration.beam.beam_runner": "TFX 1.16 has it no more",
@@ -178,7 +178,7 @@ def test_what_the_examples_of_tfx_use_is_there(used: str) -> None:
     ("statement", "said"),
     [
         ("from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner", "not compiled for Kubeflow.*DagRunner"),
-        ("from tfx.components import ModelValidator", "TFX gave it up for Evaluator"),
+        ("from tfx.components import ModelValidator", "deprecated in TFX; Evaluator takes its place"),
     ],
 )
 def test_a_name_that_is_left_out_says_why(statement: str, said: str) -> None:
