@@ -289,5 +289,5 @@ def test_a_payload_without_features_by_name(examples: Examples, schema: Schema, 
     payload = "FORMAT_PROTO"
     other = Examples(examples.uri, custom_properties={"payload_format": payload, "file_format": "tfrecords_gzip"})
     other.splits = ["train", "eval"]
-    with pytest.raises(DataError, match=f"received payload_format='{payload}'; convert records"):
+    with pytest.raises(DataError, match=f"received payload_format='{payload}'; bind a view to them"):
         run_transform(other, schema, tmp_path, preprocessing_fn=lambda inputs: inputs)

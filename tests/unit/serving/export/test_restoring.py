@@ -28,7 +28,7 @@ def signature(model: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Any]:
-    model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(3, name="a")])
+    model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(3, name="a")], name="sequential")
     folder = str(tmp_path_factory.mktemp("model") / "saved")
     tf.saved_model.save(model, folder, signatures={"serving_default": signature(model), "other": signature(model)})
     (Path(folder) / "assets.extra").mkdir()
