@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _DRAIN_SECONDS = 30.0
 # How many times the requests that may be in the server may wait to be seen by it.
 _UNSEEN = 4
+# What is read and decoded in less time than it takes to have another thread do it.
+_SMALL_BODY = 16 << 10
 
 
 class ModelUnavailableError(RuntimeError):
@@ -105,7 +107,9 @@ class ModelServer:
         )
         self._add_services()
         self._port = 0
-        self._http = self._make_http() if self.options.rest_api_port else None
+        # Whether every request waits for a batch, and nothing before that takes long.
+        waits = options.enable_batching and not options.enable_per_model_batching_parameters and not interceptors
+        self._http = self._make_http(_SMALL_BODY if waits else 0) if self.options.rest_api_port else None
 
     def _add_services(self) -> None:
         from mlops_tfx.serving.server import grpc_service, health, reflection
@@ -134,7 +138,7 @@ class ModelServer:
             handlers += reflection.Reflection(services).handlers()
         self._server.add_generic_rpc_handlers(handlers)
 
-    def _make_http(self) -> HttpServer:
+    def _make_http(self, at_once: int) -> HttpServer:
         from mlops_tfx.serving.server.rest.handler import RestHandler
         from mlops_tfx.serving.server.rest.http_server import HttpServer
         from mlops_tfx.serving.server.text_configs import metrics_path
@@ -154,6 +158,7 @@ class ModelServer:
             idle=options.rest_api_idle_timeout_in_ms / 1e3,
             max_bytes=options.max_message_bytes,
             cors=options.rest_api_enable_cors_support,
+            at_once=at_once,
         )
 
     def start(self) -> ModelServer:

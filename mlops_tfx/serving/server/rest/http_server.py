@@ -1,4 +1,4 @@
-"""The HTTP server: aiohttp in a thread of its own; requests are answered by a pool of threads, not by its loop."""
+"""The HTTP server: aiohttp in a thread of its own. Others answer the requests, but for small ones that await a batch."""
 
 from __future__ import annotations
 
@@ -45,6 +45,8 @@ class HttpServer:
         max_pending: requests, running and waiting, from which on more are refused.
         max_bytes: the largest body that is taken.
         idle: seconds after which a connection is closed that sends nothing, or not the whole head of a request.
+        at_once: the largest body of a POST that is read and decoded in the loop's own thread, for a handler whose
+            requests then wait elsewhere, for a batch; 0 for none.
         cors: whether answers may be read by pages of any origin.
         tls: a context for HTTPS; None for HTTP.
     """
@@ -61,6 +63,7 @@ class HttpServer:
         max_pending: int,
         max_bytes: int,
         cors: bool,
+        at_once: int = 0,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._handler = handler
@@ -68,6 +71,7 @@ class HttpServer:
         self._timeout, self._idle = timeout, idle
         self._bodies = BodyReader(max_bytes, timeout)
         self._max_pending = max_pending
+        self._at_once = at_once
         self._pending = 0
         self._cors = _CORS if cors else {}
         self._tls = tls
@@ -126,7 +130,10 @@ class HttpServer:
         answered: asyncio.Future[Answer] = self._loop.create_future()
         self._pending += 1
         job = self._answer(method, path, body, time.monotonic() + self._timeout, answered)
-        self._workers.run(lambda: start(job))
+        if method == "POST" and len(body) <= self._at_once:
+            start(job)
+        else:
+            self._workers.run(lambda: start(job))
         late = self._loop.call_later(self._timeout, self._give_up, answered)
         try:
             return await answered
@@ -136,7 +143,7 @@ class HttpServer:
     async def _answer(
         self, method: str, path: str, body: bytes, deadline: float, answered: asyncio.Future[Answer]
     ) -> None:
-        """Answers a request, in a worker's thread."""
+        """Answers a request, in any thread."""
         answer = await self._handler.answer(method, path, body, deadline)
         with self._lock:
             self._answered.append((answered, answer))
