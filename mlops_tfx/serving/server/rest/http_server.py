@@ -1,4 +1,4 @@
-"""The HTTP server: aiohttp in a thread of its own. Others answer the requests, but for small ones that await a batch."""
+"""The HTTP server: aiohttp in a thread of its own; others answer requests, but for small ones that await a batch."""
 
 from __future__ import annotations
 
