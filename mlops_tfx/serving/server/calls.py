@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 NO_DEADLINE = float("inf")
 
+Notes = list[tuple[str, str]]
+"""What the client is told beside the answer: names and texts of trailers or headers."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -80,7 +83,7 @@ class Call:
     given: frozenset[str]
     deadline: float = NO_DEADLINE
     request: Any = None
-    notes: list[tuple[str, str]] = field(default_factory=list)
+    notes: Notes = field(default_factory=list)
     respond: Callable[[Sequence[Any]], Any] | None = None
     checks: RequestChecks | None = None
 

@@ -20,7 +20,7 @@ from tensorflow_serving.apis import (
 )
 
 from mlops_tfx.serving.server import status, statuses
-from mlops_tfx.serving.server.calls import NO_DEADLINE
+from mlops_tfx.serving.server.calls import NO_DEADLINE, Notes
 from mlops_tfx.serving.server.grpc_calls import UnaryMethod
 from mlops_tfx.serving.server.inference import Inference
 from mlops_tfx.serving.server.manager import ModelManager
@@ -33,7 +33,6 @@ MODEL_SERVICE = "tensorflow.serving.ModelService"
 VERSION_TRAILER = "model-version"
 _MODEL_TRAILER = "model-name"
 
-Notes = list[tuple[str, str]]
 Answer = Callable[[Any, float, Notes], Awaitable[Any]]
 # Told of every request: API, model, code, seconds.
 Observe = Callable[[str, str, grpc.StatusCode, float], None]

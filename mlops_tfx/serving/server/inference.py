@@ -15,7 +15,7 @@ from tensorflow_serving.apis import (
 )
 
 from mlops_tfx.serving.server import classify, examples, regress, statuses
-from mlops_tfx.serving.server.calls import NO_DEADLINE, Call, Execute, Target, run_plan
+from mlops_tfx.serving.server.calls import NO_DEADLINE, Call, Execute, Notes, Target, run_plan
 
 if TYPE_CHECKING:
     from mlops_tfx.serving.server.manager import ModelManager
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from mlops_tfx.serving.server.signatures import Signature
 
 DEFAULT_SIGNATURE = "serving_default"
-Notes = list[tuple[str, str]]
 _SIGNATURE_DEF = "signature_def"
 _KINDS: dict[str, Any] = {classify.METHOD: classify, regress.METHOD: regress}
 

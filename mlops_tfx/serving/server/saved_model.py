@@ -17,7 +17,7 @@ from google.protobuf import text_format
 from tensorflow.core.protobuf import config_pb2
 
 from mlops_tfx.serving.server import contents, statuses
-from mlops_tfx.serving.server.calls import Plan
+from mlops_tfx.serving.server.calls import Notes, Plan
 from mlops_tfx.serving.server.folders import SAVED_MODEL_FILES
 from mlops_tfx.serving.server.signatures import Runner, Signature, remember
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mlops_tfx.serving.server.schema_guard.checks import RequestChecks
 
 # Model, signature, TensorProtos by name, and notes for the client.
-Explain = Callable[[str, str, Mapping[str, Any], list[tuple[str, str]]], None]
+Explain = Callable[[str, str, Mapping[str, Any], Notes], None]
 
 
 @dataclass(frozen=True)

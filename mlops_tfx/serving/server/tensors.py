@@ -12,6 +12,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import types_pb2
 
+from mlops_tfx.serving.server.varints import varint
+
 # dtype -> (numpy dtype, typed field of TensorProto)
 _NUMERIC: dict[int, tuple[Any, str]] = {
     types_pb2.DT_FLOAT: (np.dtype(np.float32), "float_val"),
@@ -188,13 +190,8 @@ def encode(value: Any, dtype: int, proto: Any, as_content: bool = False) -> None
 def _pack(proto: Any, field: str, dtype: Any, array: Any) -> None:
     """Appends values as they are in a message: field number and wire type 2, how many bytes, and the bytes."""
     content = np.ascontiguousarray(array, dtype).tobytes()
-    size, left = bytearray(), len(content)
-    while left > 0x7F:
-        size.append(left & 0x7F | 0x80)
-        left >>= 7
-    size.append(left)
     number = proto.DESCRIPTOR.fields_by_name[field].number
-    proto.MergeFromString(b"".join((bytes((number << 3 | 2,)), size, content)))
+    proto.MergeFromString(varint(number << 3 | 2) + varint(len(content)) + content)
 
 
 def _extend(values: Any, array: Any) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from mlops_tfx.serving.server.varints import varint
+
 # Field numbers 1, 2 and 3 with wire type 2: a length, and so many bytes.
 _FIRST, _SECOND, _THIRD = b"\x0a", b"\x12", b"\x1a"
 _KINDS = {"bytes_list": _FIRST, "float_list": _SECOND, "int64_list": _THIRD}
@@ -27,21 +29,21 @@ def encode_rows(columns: Mapping[str, tuple[str, Any, Any]], rows: int) -> list[
     """
     entries = [_entries(name, *column) for name, column in columns.items()]
     bodies = map(b"".join, zip(*entries, strict=True)) if entries else [b""] * rows
-    return [_FIRST + _varint(len(body)) + body for body in bodies]
+    return [_FIRST + varint(len(body)) + body for body in bodies]
 
 
 def _entries(name: str, kind: str, values: Any, offsets: Any) -> list[bytes]:
     payloads = _PAYLOADS[kind](values, offsets)
     tag, key = _KINDS[kind], name.encode()
-    key = _FIRST + _varint(len(key)) + key
+    key = _FIRST + varint(len(key)) + key
     heads: dict[int, bytes] = {0: b""}
 
     def head(length: int) -> bytes:
         # Numbers are packed into one field of their list; strings are fields of their own already.
-        inner = _FIRST + _varint(length) if kind != "bytes_list" else b""
-        feature = tag + _varint(len(inner) + length) + inner
-        entry = key + _SECOND + _varint(len(feature) + length) + feature
-        return _FIRST + _varint(len(entry) + length) + entry
+        inner = _FIRST + varint(length) if kind != "bytes_list" else b""
+        feature = tag + varint(len(inner) + length) + inner
+        entry = key + _SECOND + varint(len(feature) + length) + feature
+        return _FIRST + varint(len(entry) + length) + entry
 
     for length in set(map(len, payloads)) - {0}:
         heads[length] = head(length)
@@ -70,7 +72,7 @@ def _integers(values: Any, offsets: Any) -> list[bytes]:
 
 def _strings(values: Any, offsets: Any) -> list[bytes]:
     found = values.tolist()
-    heads = {length: _FIRST + _varint(length) for length in set(map(len, found))}
+    heads = {length: _FIRST + varint(length) for length in set(map(len, found))}
     fields = [heads[len(value)] + value for value in found]
     if len(fields) == len(offsets) - 1 and (np.diff(offsets) == 1).all():
         return fields
@@ -86,12 +88,3 @@ _PAYLOADS: dict[str, Callable[[Any, Any], list[bytes]]] = {
 
 def _cut(data: bytes, offsets: Any) -> list[bytes]:
     return [data[part] for part in starmap(slice, pairwise(offsets.tolist()))]
-
-
-def _varint(number: int) -> bytes:
-    parts = bytearray()
-    while number > 0x7F:
-        parts.append(number & 0x7F | 0x80)
-        number >>= 7
-    parts.append(number)
-    return bytes(parts)

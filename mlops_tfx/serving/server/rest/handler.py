@@ -17,7 +17,7 @@ from tensorflow.core.framework import types_pb2
 from tensorflow_serving.apis import classification_pb2, get_model_status_pb2, regression_pb2
 
 from mlops_tfx.serving.server import status, statuses
-from mlops_tfx.serving.server.calls import Call, Execute, Target
+from mlops_tfx.serving.server.calls import Call, Execute, Notes, Target
 from mlops_tfx.serving.server.inference import DEFAULT_SIGNATURE, Inference, predict_responder
 from mlops_tfx.serving.server.rest import example_body, json_tensors, json_values, predict_body
 
@@ -44,9 +44,6 @@ JSON = "application/json"
 _NOT_FOUND_PAGE = b"<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n<H1>Not Found</H1>\n</BODY></HTML>\n"
 
 
-Notes = Sequence[tuple[str, str]]
-
-
 @dataclass(frozen=True)
 class Answer:
     """An HTTP answer; ``notes`` become headers."""
@@ -57,7 +54,7 @@ class Answer:
     notes: tuple[tuple[str, str], ...] = ()
 
 
-def failure(error: statuses.StatusError, notes: Notes = ()) -> Answer:
+def failure(error: statuses.StatusError, notes: Sequence[tuple[str, str]] = ()) -> Answer:
     """Returns the answer for a failed request."""
     return Answer(
         _CODES[error.code.name],
@@ -177,7 +174,7 @@ class RestHandler:
 
     async def _infer(self, method: str, target: Target, body: bytes, deadline: float) -> Answer:
         started = time.monotonic()
-        code, notes = "OK", list[tuple[str, str]]()
+        code, notes = "OK", Notes()
         try:
             if method == "predict":
                 return await self._predict(target, body, deadline, notes)
@@ -188,7 +185,7 @@ class RestHandler:
         finally:
             self._metrics.observe(method, "REST", target.name, code, time.monotonic() - started)
 
-    async def _predict(self, target: Target, body: bytes, deadline: float, notes: list[tuple[str, str]]) -> Answer:
+    async def _predict(self, target: Target, body: bytes, deadline: float, notes: Notes) -> Answer:
         document = predict_body.document(body)
         held = self._manager.acquire(target)
         try:
@@ -207,9 +204,7 @@ class RestHandler:
         finally:
             held.release()
 
-    async def _examples(
-        self, method: str, target: Target, body: bytes, deadline: float, notes: list[tuple[str, str]]
-    ) -> Answer:
+    async def _examples(self, method: str, target: Target, body: bytes, deadline: float, notes: Notes) -> Answer:
         document = predict_body.document(body)
         classify = method == "classify"
         request: Any = classification_pb2.ClassificationRequest() if classify else regression_pb2.RegressionRequest()

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from mlops_tfx.serving.server import statuses
-from mlops_tfx.serving.server.calls import Call, Execute
+from mlops_tfx.serving.server.calls import Call, Execute, Notes
 from mlops_tfx.serving.server.metrics import Metrics
 from mlops_tfx.serving.server.saved_model import SavedModelSession
 from mlops_tfx.serving.server.schema_guard.checks import RequestChecks
@@ -23,8 +23,6 @@ from mlops_tfx.serving.server.schema_guard.schema import SchemaUnreadableError, 
 REJECT = "reject"
 SCHEMA_FILE = os.path.join("assets.extra", "schema.pbtxt")
 NOTE = "schema-guard"
-
-Notes = list[tuple[str, str]]
 
 _log = logging.getLogger(__name__)
 _SECONDS_BETWEEN_WARNINGS = 60.0
