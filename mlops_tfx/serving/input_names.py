@@ -1,4 +1,4 @@
-"""How the inputs of ``serving_raw`` are named after features, for who writes the signature and who reads requests."""
+"""How inputs are named: those of ``serving_raw`` after features, those for tf.Examples by custom."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ import re
 from collections.abc import Iterable
 
 RAW_SIGNATURE = "serving_raw"
+# What a string input for serialized tf.Examples is called: TFX says examples, tf.estimator inputs.
+_EXAMPLES, _INPUTS = "example", "inputs"
+
+
+def takes_examples(name: str) -> bool:
+    """Whether a signature's only input, a list of strings, is for serialized tf.Examples, as far as its name tells."""
+    return name == _INPUTS or _EXAMPLES in name.lower()
 
 
 def input_aliases(names: Iterable[str]) -> dict[str, str]:

@@ -37,7 +37,7 @@ def serve(
     """
     command = [sys.executable, "-m", "mlops_tfx.serving.server", "--port=0", f"--model_name={model_name}"]
     command += [f"--model_base_path={os.path.abspath(base_path)}", *flags]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace")
     assert process.stderr is not None  # it is a pipe
     # What the server writes later must be read too, or it blocks on a full pipe.
     rest = threading.Thread(target=collections.deque, args=(process.stderr, 0), daemon=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -32,6 +33,8 @@ _TYPES: dict[str, tuple[Any, str]] = {
 _NAMES = {dtype: name for name, (dtype, _) in _TYPES.items()}
 # What a missing value is in the raw signature of an exported model, see serving/export/raw_inputs.py.
 _MISSING: Mapping[str, Any] = {"DT_FLOAT": math.nan, "DT_DOUBLE": math.nan, "DT_STRING": b"", "DT_INT64": -(2**63)}
+# The least number that is rounded to an infinite float32.
+_NO_FLOAT32 = 2.0**128 - 2.0**103
 
 
 def dtype_name(number: int) -> str:
@@ -59,7 +62,7 @@ def to_array(value: Any, dtype: str | None = None) -> Array:
     array = np.array(value, object)
     flat = array.ravel()
     present = [item for item in flat if item is not None]
-    if any(isinstance(item, (list, tuple, Mapping)) for item in present):
+    if any(isinstance(item, (list, tuple, np.ndarray, Mapping)) for item in present):
         raise ValueError("expected lists of equal length, received lists of different lengths or mappings")
     name = dtype if dtype in _TYPES else _dtype_by_value(present)
     if len(present) < len(flat):
@@ -69,9 +72,10 @@ def to_array(value: Any, dtype: str | None = None) -> Array:
     if name == "DT_STRING":
         return _encode_text(array)
     try:
-        return array.astype(_TYPES[name][0])
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"expected values for {name}, received {value!r}: {error}") from error
+        with np.errstate(over="raise"):  # not infinite without a word
+            return array.astype(_TYPES[name][0])
+    except (TypeError, ValueError, OverflowError, FloatingPointError) as error:
+        raise ValueError(f"expected values for {name}, received {reprlib.repr(value)}: {error}") from error
 
 
 def _fill_missing(array: Array, marker: Any) -> Array:
@@ -101,7 +105,7 @@ def _kind(value: Any) -> str:
         return "float"
     if isinstance(value, (str, bytes)):
         return "text"
-    raise ValueError(f"expected numbers, text or bytes, received {type(value).__name__}: {value!r}")
+    raise ValueError(f"expected numbers, text or bytes, received {type(value).__name__}: {reprlib.repr(value)}")
 
 
 def _encode_text(array: Array) -> Array:
@@ -118,7 +122,7 @@ def _to_bytes(item: Any) -> bytes:
         return item
     if item is None:
         return b""
-    raise ValueError(f"expected text or bytes, received {type(item).__name__}: {item!r}")
+    raise ValueError(f"expected text or bytes, received {type(item).__name__}: {reprlib.repr(item)}")
 
 
 def fill_tensor(array: Array, proto: Any) -> None:
@@ -183,19 +187,29 @@ def encode_row(row: Mapping[str, Any]) -> bytes:
 
     Args:
         row: feature -> number, text, bytes, a list of them, or None for a missing one. Ints and bools become an
-            int64_list, floats a float_list, text (UTF-8) and bytes a bytes_list.
+            int64_list, floats a float_list, text (UTF-8) and bytes (bytearray, memoryview) a bytes_list.
 
     Raises:
-        ValueError: a value of another type, or a list of several types.
+        ValueError: a value of another type, a list of several types, a number too large; a name that is no text.
     """
     example = message("tensorflow.Example")()
     features = example.features.feature
     for name, value in row.items():
-        values = [value] if value is None or isinstance(value, (str, bytes)) or np.ndim(value) == 0 else list(value)
-        present = [item for item in values if item is not None]
+        if not isinstance(name, str):
+            raise ValueError(f"expected names of features, received {type(name).__name__}: {name!r}")
+        present = [item for item in to_list(value) if item is not None]
         if present:
             _fill_feature(name, present, features[name])
     return bytes(example.SerializeToString(deterministic=True))
+
+
+def to_list(value: Any) -> list[Any]:
+    """Returns the values of a feature in a row, which may be a single one, as a list."""
+    if isinstance(value, (bytearray, memoryview)):
+        return [bytes(value)]
+    if isinstance(value, (list, tuple)):
+        return list(value)
+    return [value] if value is None or isinstance(value, (str, bytes)) or np.ndim(value) == 0 else list(value)
 
 
 def _fill_feature(name: str, values: list[Any], feature: Any) -> None:
@@ -204,13 +218,31 @@ def _fill_feature(name: str, values: list[Any], feature: Any) -> None:
     except ValueError as error:
         raise ValueError(f"feature {name!r}: {error}") from error
     if kinds <= {"int", "bool"}:
-        feature.int64_list.value.extend(int(value) for value in values)
+        feature.int64_list.value.extend(_whole_numbers(name, values))
     elif kinds <= {"int", "float"}:
-        feature.float_list.value.extend(float(value) for value in values)
+        feature.float_list.value.extend(_floats(name, values))
     elif kinds == {"text"}:
         feature.bytes_list.value.extend(_to_bytes(value) for value in values)
     else:
         raise ValueError(f"feature {name!r}: expected values of one type, received {values!r}")
+
+
+def _whole_numbers(name: str, values: list[Any]) -> list[int]:
+    numbers = [int(value) for value in values]
+    if min(numbers) < -(2**63) or max(numbers) >= 2**63:
+        raise ValueError(f"feature {name!r}: expected integers of 64 bits, received {reprlib.repr(values)}")
+    return numbers
+
+
+def _floats(name: str, values: list[Any]) -> list[float]:
+    try:
+        numbers = [float(value) for value in values]
+    except OverflowError as error:
+        raise ValueError(f"feature {name!r}: expected floats, received {reprlib.repr(values)}") from error
+    if any(abs(number) >= _NO_FLOAT32 and not math.isinf(number) for number in numbers):
+        # protobuf would make it infinite without a word.
+        raise ValueError(f"feature {name!r}: expected floats of 32 bits, received {reprlib.repr(values)}")
+    return numbers
 
 
 def numpy_dtype(name: str) -> Any | None:

@@ -8,9 +8,11 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"flag"
 	"fmt"
 	"log"
+	"math"
 	"os"
 	"strconv"
 	"time"
@@ -26,6 +28,9 @@ import (
 )
 
 const method = "/tensorflow.serving.PredictionService/Predict"
+
+// DT_FLOAT of tensorflow.DataType.
+const dtFloat = 1
 
 // messages finds message types by their full names.
 type messages struct{ files *protoregistry.Files }
@@ -57,7 +62,6 @@ func field(message protoreflect.Message, name string) protoreflect.FieldDescript
 
 // fillFloats writes a tensor of the shape [len(values)].
 func fillFloats(tensor protoreflect.Message, values []float32) {
-	const dtFloat = 1
 	tensor.Set(field(tensor, "dtype"), protoreflect.ValueOfEnum(dtFloat))
 	shape := tensor.Mutable(field(tensor, "tensor_shape")).Message()
 	size := shape.Mutable(field(shape, "dim")).List().AppendMutable().Message()
@@ -66,6 +70,23 @@ func fillFloats(tensor protoreflect.Message, values []float32) {
 	for _, value := range values {
 		list.Append(protoreflect.ValueOfFloat32(value))
 	}
+}
+
+// readFloats returns the values of a tensor, row by row; they are in one of two fields, as the server likes.
+func readFloats(tensor protoreflect.Message) ([]float32, error) {
+	if dtype := tensor.Get(field(tensor, "dtype")).Enum(); dtype != dtFloat {
+		return nil, fmt.Errorf("expected floats, received a tensor of type %d", dtype)
+	}
+	var numbers []float32
+	content := tensor.Get(field(tensor, "tensor_content")).Bytes()
+	for ; len(content) >= 4; content = content[4:] {
+		numbers = append(numbers, math.Float32frombits(binary.LittleEndian.Uint32(content)))
+	}
+	list := tensor.Get(field(tensor, "float_val")).List()
+	for i := 0; i < list.Len(); i++ {
+		numbers = append(numbers, float32(list.Get(i).Float()))
+	}
+	return numbers, nil
 }
 
 func predict(connection *grpc.ClientConn, m messages, model, input, output string, values []float32) error {
@@ -87,11 +108,16 @@ func predict(connection *grpc.ClientConn, m messages, model, input, output strin
 		return err
 	}
 	outputs := response.Get(field(response, "outputs")).Map()
-	tensor := outputs.Get(protoreflect.ValueOfString(output).MapKey()).Message()
-	// Numbers of a server with --enable_serialization_as_tensor_content would be in tensor_content.
-	list := tensor.Get(field(tensor, "float_val")).List()
-	for i := 0; i < list.Len(); i++ {
-		fmt.Println(list.Get(i).Float())
+	key := protoreflect.ValueOfString(output).MapKey()
+	if !outputs.Has(key) {
+		return fmt.Errorf("the model has no output %q", output)
+	}
+	numbers, err := readFloats(outputs.Get(key).Message())
+	if err != nil {
+		return fmt.Errorf("output %q: %w", output, err)
+	}
+	for _, number := range numbers {
+		fmt.Println(number)
 	}
 	return nil
 }

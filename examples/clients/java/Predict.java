@@ -13,6 +13,10 @@ import java.util.stream.Collectors;
  */
 public final class Predict {
   public static void main(String[] arguments) throws Exception {
+    if (arguments.length < 3) {
+      System.err.println("usage: java Predict.java http://HOST:PORT MODEL VALUE...");
+      System.exit(2);
+    }
     String values = Arrays.stream(arguments).skip(2).collect(Collectors.joining(", "));
     HttpRequest request =
         HttpRequest.newBuilder(URI.create(arguments[0] + "/v1/models/" + arguments[1] + ":predict"))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import grpc
 
+from mlops_tfx.serving.clients.conversation import Home, closed
 from mlops_tfx.serving.clients.grpc_protocol import METHODS, GrpcRequest, explain
 from mlops_tfx.serving.clients.tls import Tls
 from mlops_tfx.serving.protos import message
@@ -53,16 +54,25 @@ class Channels:
     ) -> None:
         if channels < 1:
             raise ValueError(f"expected channels >= 1, received channels={channels}")
+        if not address or address.startswith(("http://", "https://")):
+            raise ValueError(f"expected host:port or unix:/path for gRPC, received address={address!r}")
         self.address = address
         self._headers: Metadata = tuple((name.lower(), text) for name, text in headers.items())
-        arguments = _options(tls, channels, max_message_bytes, options)
-        self.channels = [
-            library.insecure_channel(address, options=arguments)
-            if tls is None
-            else library.secure_channel(address, tls.grpc_credentials(), options=arguments)
-            for _ in range(channels)
-        ]
-        self._methods = itertools.cycle([_bind(channel) for channel in self.channels])
+        self._library = library
+        self._options = _options(tls, channels, max_message_bytes, options)
+        self._credentials = None if tls is None else tls.grpc_credentials()
+        self._count = channels
+        self._channels: list[Any] = []
+        self._methods: Iterator[dict[str, Any]] = iter(())
+
+    def _open(self) -> None:
+        self._channels = [self._make() for _ in range(self._count)]
+        self._methods = itertools.cycle([_bind(channel) for channel in self._channels])
+
+    def _make(self) -> Any:
+        if self._credentials is None:
+            return self._library.insecure_channel(self.address, options=self._options)
+        return self._library.secure_channel(self.address, self._credentials, options=self._options)
 
     def _prepare(self, request: GrpcRequest) -> Any:
         return next(self._methods)[request.method]
@@ -71,8 +81,15 @@ class Channels:
 class BlockingChannels(Channels):
     """Sends and waits."""
 
+    def __init__(self, address: str, library: Any, **arguments: Any) -> None:
+        super().__init__(address, library, **arguments)
+        self._closed = False
+        self._open()
+
     def send(self, request: GrpcRequest, timeout: float | None) -> Any:
         """Returns the message that answers. Raises ServingError."""
+        if self._closed:
+            raise closed()
         try:
             return self._prepare(request)(request.message, timeout=timeout, metadata=self._headers)
         except grpc.RpcError as error:
@@ -80,15 +97,23 @@ class BlockingChannels(Channels):
 
     def close(self) -> None:
         """Closes the connections."""
-        for channel in self.channels:
+        self._closed = True
+        for channel in self._channels:
             channel.close()
 
 
 class AsyncChannels(Channels):
-    """Sends within an event loop."""
+    """Sends within an event loop, in which the channels are made by the first request."""
+
+    def __init__(self, address: str, library: Any, **arguments: Any) -> None:
+        super().__init__(address, library, **arguments)
+        self._home = Home()
 
     async def send(self, request: GrpcRequest, timeout: float | None) -> Any:
         """Returns the message that answers. Raises ServingError."""
+        self._home.enter()
+        if not self._channels:
+            self._open()
         try:
             return await self._prepare(request)(request.message, timeout=timeout, metadata=self._headers)
         except grpc.RpcError as error:
@@ -96,7 +121,8 @@ class AsyncChannels(Channels):
 
     async def close(self) -> None:
         """Closes the connections."""
-        for channel in self.channels:
+        self._home.leave()
+        for channel in self._channels:
             await channel.close()
 
 

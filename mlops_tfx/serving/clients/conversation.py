@@ -6,6 +6,7 @@ asynchronous one differ in how they send (channels.py, http.py), and in nothing 
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import Generator
@@ -84,6 +85,33 @@ class Deadline:
     def is_over(self) -> bool:
         """Whether no time is left."""
         return not self.allows(0.0)
+
+
+class Home:
+    """The event loop that an asynchronous client belongs to: the first that it is used in."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+
+    def enter(self) -> None:
+        """Raises RuntimeError in another loop than before, and ServingError if the client is closed."""
+        if self._closed:
+            raise closed()
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop is not loop:
+            raise RuntimeError("expected the event loop that this client was first used in; make a client in each loop")
+
+    def leave(self) -> None:
+        """Says that the client is closed."""
+        self._closed = True
+
+
+def closed() -> ServingError:
+    """Returns the error of a client that is closed."""
+    return ServingError(grpc.StatusCode.CANCELLED, "the client is closed; make another one")
 
 
 def exchange(request: Any, deadline: Deadline, retry: Retry) -> Steps[Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import reprlib
 from typing import Any
 
 import numpy as np
@@ -26,10 +28,12 @@ def fit(value: Any, dtype: str | None) -> Array:
     wanted = tensor_messages.numpy_dtype(dtype) if dtype else None
     if dtype is None or wanted is None:
         return tensor_messages.to_array(value, dtype)
+    if isinstance(value, np.ndarray) and value.dtype.kind == "O" and wanted.kind != "O":
+        value = value.tolist()  # numbers of several kinds, or None among them
     if not isinstance(value, np.ndarray):
         fast = _numbers(value, wanted)
         if fast is None:
-            return tensor_messages.to_array(_checked(value, wanted), dtype)
+            return _one_by_one(value, wanted, dtype)
         value = fast
     array = tensor_messages.to_array(value)
     return array if array.dtype == wanted else _cast(array, wanted, dtype)
@@ -48,19 +52,60 @@ def _numbers(value: Any, wanted: Any) -> Array | None:
     return None if mixed or array.dtype.kind not in "biuf" else array
 
 
-def _checked(value: Any, wanted: Any) -> Any:
-    if wanted.kind not in "iub":
-        return value
-    for item in np.array(value, object).ravel():
-        if isinstance(item, (float, np.floating)) and not float(item).is_integer():
-            raise ValueError(f"expected whole numbers for {wanted.name}, received {item!r}")
-        if wanted.kind == "b" and item is not None and item not in (0, 1):
-            raise ValueError(f"expected True or False, received {item!r}")
-    return value
+def _one_by_one(value: Any, wanted: Any, name: str) -> Array:
+    """Nested lists with None, with text, with numbers of several kinds or beyond 64 bits."""
+    if wanted.kind != "O":
+        check = _check_float if wanted.kind == "f" else _check_whole
+        for item in np.array(value, object).ravel().tolist():
+            # Lists in here are of different lengths, which is said below.
+            if item is not None and not isinstance(item, (list, tuple, np.ndarray)):
+                check(item, wanted, name)
+    return tensor_messages.to_array(value, name)
+
+
+def _check_float(item: Any, wanted: Any, name: str) -> None:
+    number = _converted(float, item, name)
+    if abs(number) <= float(np.finfo(wanted).max):
+        return
+    with np.errstate(over="ignore"):
+        if np.isinf(wanted.type(number)) and not math.isinf(number):
+            raise _misfit(item, name)
+
+
+def _check_whole(item: Any, wanted: Any, name: str) -> None:
+    if wanted.kind == "b" and item not in (0, 1):
+        raise ValueError(f"expected True or False, received {item!r}")
+    number = _converted(int, item, name)
+    if number != item:
+        raise ValueError(f"expected whole numbers for {name}, received {item!r}")
+    low, high = _limits(wanted)
+    if not low <= number <= high:
+        raise _misfit(item, name)
+
+
+def _converted(kind: Any, item: Any, name: str) -> Any:
+    if isinstance(item, (str, bytes)):
+        raise ValueError(f"expected values for {name}, received text: {_shown(item)}")
+    try:
+        return kind(item)
+    except TypeError as error:
+        raise ValueError(f"expected values for {name}, received {type(item).__name__}: {_shown(item)}") from error
+    except (ValueError, OverflowError) as error:  # NaN and infinities for an integer, integers beyond every float
+        raise _misfit(item, name) from error
+
+
+def _misfit(item: Any, name: str) -> ValueError:
+    return ValueError(f"expected values that fit into {name}, received {_shown(item)}")
+
+
+def _shown(item: Any) -> str:
+    return reprlib.repr(item)
 
 
 def _cast(array: Array, wanted: Any, name: str) -> Array:
-    if "O" in (array.dtype.kind, wanted.kind):
+    if not array.size:
+        return np.empty(array.shape, wanted)
+    if "O" in (array.dtype.kind, wanted.kind) or array.dtype.kind in "cmM":
         has = "text" if array.dtype.kind == "O" else array.dtype.name
         raise ValueError(f"expected values for {name}, received {has}")
     with np.errstate(over="ignore", invalid="ignore"):

@@ -22,7 +22,7 @@ from mlops_tfx.serving.clients.descriptions import (
     TensorDescription,
     VersionStatus,
 )
-from mlops_tfx.serving.clients.protocol import Protocol, Scores, unreachable
+from mlops_tfx.serving.clients.protocol import Protocol, Scores, unreachable, untrusted
 from mlops_tfx.serving.protos import enum_values, message
 from mlops_tfx.serving.tensor_messages import Array
 
@@ -40,6 +40,8 @@ METHODS: Mapping[str, tuple[str, str]] = {
     "HandleReloadConfigRequest": (_MODEL + "HandleReloadConfigRequest", "tensorflow.serving.ReloadConfigResponse"),
     "Check": ("/grpc.health.v1.Health/Check", "grpc.health.v1.HealthCheckResponse"),
 }
+# In what gRPC says of a connection that TLS refuses.
+_TLS_TEXTS = ("handshake", "certificate", "verification")
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,12 @@ class GrpcRequest:
 class GrpcProtocol(Protocol):
     """Operations as gRPC messages."""
 
-    def get_model_metadata(self, target: Target, deadline: Deadline) -> Steps[ModelMetadata]:
+    def get_model_metadata(
+        self, target: Target, deadline: Deadline, retry: Retry | None = None
+    ) -> Steps[ModelMetadata]:
         request = message("tensorflow.serving.GetModelMetadataRequest")(metadata_field=["signature_def"])
         _fill_spec(request.model_spec, target)
-        response = yield from self.exchange(GrpcRequest("GetModelMetadata", request), deadline)
+        response = yield from self.exchange(GrpcRequest("GetModelMetadata", request), deadline, retry)
         packed = response.metadata["signature_def"].value
         signatures = message("tensorflow.serving.SignatureDefMap").FromString(packed).signature_def
         return ModelMetadata(
@@ -96,7 +100,7 @@ class GrpcProtocol(Protocol):
         self,
         target: Target,
         signature_name: str,
-        signature: SignatureDescription | None,
+        metadata: ModelMetadata,
         tensors: dict[str, Array],
         output_filter: Sequence[str],
         deadline: Deadline,
@@ -128,19 +132,17 @@ class GrpcProtocol(Protocol):
         self, target: Target, given: forms.Inputs, tasks: Mapping[str, str], deadline: Deadline
     ) -> Steps[dict[str, Scores | Array]]:
         """Asks several signatures about the same rows. ``tasks``: signature -> "classify" or "regress"."""
-        examples = yield from self.examples(target, given, deadline)
-        request = message("tensorflow.serving.MultiInferenceRequest")()
-        for name, method in tasks.items():
-            task = request.tasks.add(method_name=_TASKS.get(method, method))
-            _fill_spec(task.model_spec, target, name)
-        _fill_examples(request.input, examples)
-        response = yield from self.exchange(GrpcRequest("MultiInference", request), deadline)
-        results: dict[str, Scores | Array] = {}
-        for result in response.results:
-            classes = result.WhichOneof("result") == "classification_result"
-            found = _scores(result.classification_result) if classes else _values(result.regression_result)
-            results[result.model_spec.signature_name] = found
-        return results
+
+        def ask(examples: list[bytes]) -> Steps[dict[str, Scores | Array]]:
+            request = message("tensorflow.serving.MultiInferenceRequest")()
+            for name, method in tasks.items():
+                task = request.tasks.add(method_name=_TASKS.get(method, method))
+                _fill_spec(task.model_spec, target, name)
+            _fill_examples(request.input, examples)
+            response = yield from self.exchange(GrpcRequest("MultiInference", request), deadline)
+            return {result.model_spec.signature_name: _result(result) for result in response.results}
+
+        return (yield from self.with_examples(target, given, deadline, ask))
 
     def reload_config(self, config: Any, deadline: Deadline) -> Steps[None]:
         """Replaces the server's models. ``config``: ModelServerConfig as text, or a message of whatever library."""
@@ -165,8 +167,16 @@ def explain(address: str, error: Any) -> ServingError:
     """Returns a gRPC error as ours; says what to do if there is no server."""
     code, details = error.code(), error.details() or ""
     text = details.lower()
+    # A server that closes what has just been opened wants TLS, or a client's certificate.
+    shut = "failed to connect" in text and "socket closed" in text
+    if code == grpc.StatusCode.UNAVAILABLE and (shut or any(part in text for part in _TLS_TEXTS)):
+        return untrusted(address, details)
     if code == grpc.StatusCode.UNAVAILABLE and any(part in text for part in ("connect", "dns", "resolution")):
         return unreachable(address, details, "--port=8500")
+    if "serializing request" in text or "larger than max" in text:
+        # The first is what gRPC says of a message that protobuf cannot write.
+        limit = "messages end at 2 GiB and at max_message_bytes; predict_batches sends rows in pieces"
+        return ServingError(grpc.StatusCode.RESOURCE_EXHAUSTED, f"{details}: {limit}")
     return ServingError(code, details)
 
 
@@ -188,6 +198,11 @@ def _fill_examples(target: Any, examples: list[bytes]) -> None:
 
 def _scores(result: Any) -> Scores:
     return [[ClassScore(c.label, c.score) for c in row.classes] for row in result.classifications]
+
+
+def _result(result: Any) -> Scores | Array:
+    classes = result.WhichOneof("result") == "classification_result"
+    return _scores(result.classification_result) if classes else _values(result.regression_result)
 
 
 def _values(result: Any) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,9 @@ from mlops_tfx.serving import tensor_messages
 from mlops_tfx.serving.clients import tables
 from mlops_tfx.serving.clients.descriptions import SignatureDescription, TensorDescription
 from mlops_tfx.serving.clients.fitting import fit
+from mlops_tfx.serving.input_names import takes_examples
 from mlops_tfx.serving.tensor_messages import Array
 
-# The signature of an exported model (serving/export) whose inputs are the raw features, with their dtypes.
-RAW_SIGNATURE = "serving_raw"
 _EXAMPLES = "examples"
 # From here on columns are faster, in spite of what Arrow costs to start with.
 _MANY_ROWS = 16
@@ -56,6 +55,7 @@ Inputs = Columns | Rows | Serialized | Batch
 def read(inputs: Any) -> Inputs:
     """Says which form inputs have. Raises ValueError for none that the client takes."""
     if isinstance(inputs, Mapping):
+        _check_names(inputs)
         return Columns(inputs)
     if tables.is_table(inputs):
         return Batch(tables.to_batch(inputs))
@@ -80,6 +80,12 @@ def read(inputs: Any) -> Inputs:
     return Rows(rows) if kinds and kinds[0] is Mapping else Serialized(rows)
 
 
+def _check_names(names: Iterable[Any]) -> None:
+    for name in names:
+        if not isinstance(name, str):
+            raise ValueError(f"expected names as text, received {type(name).__name__}: {name!r}")
+
+
 def tensors(given: Inputs, signature: SignatureDescription | None, dtypes: Mapping[str, str]) -> dict[str, Array]:
     """Returns the tensors to send for Predict.
 
@@ -93,7 +99,9 @@ def tensors(given: Inputs, signature: SignatureDescription | None, dtypes: Mappi
     """
     expected = signature.inputs if signature else {}
     examples_input = signature.examples_input if signature else _EXAMPLES
-    if isinstance(given, Serialized) or (examples_input and not _names(given) & {examples_input}):
+    # Rows for an input of another name are a mistake: a model of texts would take the bytes of a tf.Example for one.
+    encodes = examples_input is not None and takes_examples(examples_input) and examples_input not in _names(given)
+    if isinstance(given, Serialized) or encodes:
         # A signature that is not there gets its bytes as the usual input.
         encoded = given.values if isinstance(given, Serialized) else examples(given, dtypes)
         if examples_input is None and not encoded:
@@ -104,25 +112,19 @@ def tensors(given: Inputs, signature: SignatureDescription | None, dtypes: Mappi
                 "signature does not take; name a signature that does by signature_name"
             )
         return {examples_input: _strings(encoded)}
-    if isinstance(given, Batch):
-        batch = given.values
-        dtype = {name: expected[name].dtype if name in expected else None for name in batch.schema.names}
-        return {name: _named(name, tables.to_tensor, name, batch.column(i), dtype[name])
-                for i, name in enumerate(batch.schema.names)}  # fmt: skip
-    columns = given.values if isinstance(given, Columns) else _to_columns(given.values, expected)
-    return {name: _named(name, fit, value, _dtype(expected, name)) for name, value in columns.items()}
+    columns = given.values if isinstance(given, Columns) else _to_columns(given)
+    return {name: _tensor(name, value, expected.get(name)) for name, value in columns.items()}
 
 
-def _named(name: str, convert: Any, *arguments: Any) -> Array:
+def _tensor(name: str, value: Any, expected: TensorDescription | None) -> Array:
+    dtype = None if expected is None else expected.dtype
     try:
-        array: Array = convert(*arguments)
+        column = tables.to_column(value)
+        if column is not None:
+            return tables.to_tensor(name, column, dtype)
+        return fit(_filled_up(value, dtype) if isinstance(value, (list, tuple)) else value, dtype)
     except ValueError as error:
         raise ValueError(f"input {name!r}: {error}") from error
-    return array
-
-
-def _dtype(expected: Mapping[str, TensorDescription], name: str) -> str | None:
-    return expected[name].dtype if name in expected else None
 
 
 def _names(given: Inputs) -> set[str]:
@@ -139,25 +141,35 @@ def _strings(values: Sequence[bytes]) -> Array:
     return array
 
 
-def _to_columns(rows: Sequence[Mapping[str, Any]], expected: Mapping[str, TensorDescription]) -> dict[str, list[Any]]:
+def _to_columns(given: Rows | Batch) -> dict[str, Any]:
     """Rows as columns; an input that some rows lack is missing there."""
+    if isinstance(given, Batch):
+        return dict(zip(given.values.schema.names, given.values.columns, strict=True))
+    rows = given.values
     names = dict.fromkeys(name for row in rows for name in row)
-    columns = {}
-    for name in names:
-        values = [row.get(name) for row in rows]
-        lengths = {len(value) for value in values if isinstance(value, (list, tuple))}
-        dtype = _dtype(expected, name)
-        if lengths and (len(lengths) > 1 or None in values) and tensor_messages.missing_marker(dtype or "") is not None:
-            width = max(lengths)
-            values = [_padded(value, width) for value in values]
-        columns[name] = values
-    return columns
+    _check_names(names)
+    return {name: [row.get(name) for row in rows] for name in names}
+
+
+def _filled_up(values: Sequence[Any], dtype: str | None) -> Sequence[Any]:
+    """Rows of one level of lists, made as long as the longest if the dtype has a value for what is missing."""
+    first = next((value for value in values if value is not None), None)
+    if not _is_list(first) or tensor_messages.missing_marker(dtype or "") is None:
+        return values
+    width = max(len(value) for value in values if _is_list(value))
+    return [_padded(value, width) for value in values]
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim == 1)
 
 
 def _padded(value: Any, width: int) -> Any:
     if value is None:
         return [None] * width
-    return [*value, *[None] * (width - len(value))] if isinstance(value, (list, tuple)) else value
+    if not _is_list(value) or len(value) == width:
+        return value
+    return [*(value.tolist() if isinstance(value, np.ndarray) else value), *[None] * (width - len(value))]
 
 
 def examples(given: Inputs, dtypes: Mapping[str, str]) -> list[bytes]:
@@ -196,9 +208,7 @@ def typed_row(row: Mapping[str, Any], dtypes: Mapping[str, str]) -> Mapping[str,
 
 
 def _typed(name: str, value: Any, dtype: str) -> Any:
-    single = value is None or isinstance(value, (str, bytes)) or np.ndim(value) == 0
-    values = [value] if single else list(value)
-    present = [item for item in values if item is not None]
+    present = [item for item in tensor_messages.to_list(value) if item is not None]
     fits = (float,) if dtype == "DT_FLOAT" else (int,) if dtype in _INTS else (str, bytes)
     if all(type(item) in fits for item in present) and (dtype == "DT_STRING" or _within(present, dtype)):
         return value
@@ -225,17 +235,31 @@ def slices(given: Inputs, rows: int) -> Iterator[Inputs]:
             piece: Any = given.values[start : start + rows]
             yield type(given)(piece)
         return
-    lengths = {
-        name: np.shape(value)[0] if hasattr(value, "dtype") else len(value) for name, value in given.values.items()
-    }
-    if len(set(lengths.values())) > 1:
-        raise ValueError(f"expected columns of the same length, received {lengths}")
+    columns = {name: _sliceable(value) for name, value in given.values.items()}
+    lengths = {name: len(value) for name, value in columns.items() if not _is_single(value)}
+    if len(set(lengths.values())) > 1 or (columns and not lengths):
+        raise ValueError(
+            f"expected columns of the same length, received {lengths or 'single values'}; a row is a dict in a list"
+        )
     for start in range(0, next(iter(lengths.values()), 0), rows):
-        yield Columns({name: value[start : start + rows] for name, value in given.values.items()})
+        # A single value is that of all rows.
+        yield Columns({n: v[start : start + rows] if n in lengths else v for n, v in columns.items()})
+
+
+def _sliceable(value: Any) -> Any:
+    # A Series is cut by its labels in some cases; and Arrow's columns by none.
+    column = tables.to_column(value)
+    return value if column is None else column
+
+
+def _is_single(value: Any) -> bool:
+    return isinstance(value, (str, bytes)) or not hasattr(value, "__len__") or getattr(value, "ndim", 1) == 0
 
 
 def row_count(given: Inputs) -> int:
     """Returns the number of rows of a piece that `slices` has made."""
     if isinstance(given, Batch):
         return int(given.values.num_rows)
-    return len(next(iter(given.values.values()))) if isinstance(given, Columns) else len(given.values)
+    if isinstance(given, Columns):
+        return next(len(value) for value in given.values.values() if not _is_single(value))
+    return len(given.values)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias, TypeVar
 
 import grpc
 
@@ -15,10 +15,10 @@ from mlops_tfx.serving.clients.descriptions import (
     ClassScore,
     ModelMetadata,
     Prediction,
-    SignatureDescription,
     Target,
     VersionStatus,
 )
+from mlops_tfx.serving.input_names import RAW_SIGNATURE
 from mlops_tfx.serving.tensor_messages import Array
 
 _POLL_SECONDS = 0.05
@@ -27,6 +27,7 @@ _NOT_YET = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.NOT_FOUND, grpc.StatusC
 # What may mean that the model is another than its metadata say.
 _STALE = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.NOT_FOUND)
 Scores: TypeAlias = list[list[ClassScore]]
+T = TypeVar("T")
 
 
 class Protocol(abc.ABC):
@@ -43,7 +44,9 @@ class Protocol(abc.ABC):
         self._metadata: dict[Target, ModelMetadata] = {}
 
     @abc.abstractmethod
-    def get_model_metadata(self, target: Target, deadline: Deadline) -> Steps[ModelMetadata]:
+    def get_model_metadata(
+        self, target: Target, deadline: Deadline, retry: Retry | None = None
+    ) -> Steps[ModelMetadata]:
         """Asks for the signatures."""
 
     @abc.abstractmethod
@@ -61,7 +64,7 @@ class Protocol(abc.ABC):
         self,
         target: Target,
         signature_name: str,
-        signature: SignatureDescription | None,
+        metadata: ModelMetadata,
         tensors: dict[str, Array],
         output_filter: Sequence[str],
         deadline: Deadline,
@@ -84,50 +87,84 @@ class Protocol(abc.ABC):
         self, target: Target, given: forms.Inputs, signature_name: str, output_filter: Sequence[str], deadline: Deadline
     ) -> Steps[Prediction]:
         """Encodes inputs as the signature takes them, and asks."""
-        metadata = yield from self._learn(target, deadline)
-        signature = metadata.signatures.get(signature_name)
-        tensors = forms.tensors(given, signature, _feature_dtypes(metadata))
-        try:
-            answer = yield from self.send_predict(target, signature_name, signature, tensors, output_filter, deadline)
-        except ServingError as error:
-            self._forget(target, error)
-            advice = _advise(error, metadata, signature_name, tensors, output_filter)
-            raise ServingError(error.code, error.message + advice) from error
-        if answer.version not in (None, metadata.version):
-            # Another version serves by now: its signatures may differ.
-            self._metadata.pop(target, None)
-        return answer
+
+        def attempt(metadata: ModelMetadata) -> Steps[Prediction]:
+            signature = metadata.signatures.get(signature_name)
+            tensors = forms.tensors(given, signature, _feature_dtypes(metadata))
+            try:
+                answer = yield from self.send_predict(
+                    target, signature_name, metadata, tensors, output_filter, deadline
+                )
+            except ServingError as error:
+                advice = _advise(error, metadata, signature_name, tensors, output_filter)
+                raise ServingError(error.code, error.message + advice) from error
+            if answer.version not in (None, metadata.version):
+                # Another version serves by now: its signatures may differ.
+                self._metadata.pop(target, None)
+            return answer
+
+        return (yield from self._informed(target, deadline, attempt))
 
     def classify(self, target: Target, given: forms.Inputs, name: str, deadline: Deadline) -> Steps[Scores]:
         """Encodes inputs as tf.Examples, and asks for classes."""
-        examples = yield from self.examples(target, given, deadline)
-        scores = yield from self.send_classify(target, name, examples, deadline)
-        _same_rows(len(scores), len(examples))
-        return scores
+
+        def ask(examples: list[bytes]) -> Steps[Scores]:
+            scores = yield from self.send_classify(target, name, examples, deadline)
+            _same_rows(len(scores), len(examples))
+            return scores
+
+        return (yield from self.with_examples(target, given, deadline, ask))
 
     def regress(self, target: Target, given: forms.Inputs, name: str, deadline: Deadline) -> Steps[Array]:
         """Encodes inputs as tf.Examples, and asks for values."""
-        examples = yield from self.examples(target, given, deadline)
-        values = yield from self.send_regress(target, name, examples, deadline)
-        _same_rows(len(values), len(examples))
-        return values
 
-    def examples(self, target: Target, given: forms.Inputs, deadline: Deadline) -> Steps[list[bytes]]:
-        """Encodes inputs as serialized tf.Examples, in the dtypes of the model where it has them."""
+        def ask(examples: list[bytes]) -> Steps[Array]:
+            values = yield from self.send_regress(target, name, examples, deadline)
+            _same_rows(len(values), len(examples))
+            return values
+
+        return (yield from self.with_examples(target, given, deadline, ask))
+
+    def with_examples(
+        self, target: Target, given: forms.Inputs, deadline: Deadline, ask: Callable[[list[bytes]], Steps[T]]
+    ) -> Steps[T]:
+        """Encodes inputs as serialized tf.Examples, in the dtypes of the model where it has them, and asks."""
         if isinstance(given, forms.Serialized):
-            return list(given.values)
-        metadata = yield from self._learn(target, deadline)
-        return forms.examples(given, _feature_dtypes(metadata))
+            return (yield from ask(list(given.values)))
 
-    def _learn(self, target: Target, deadline: Deadline) -> Steps[ModelMetadata]:
+        def attempt(metadata: ModelMetadata) -> Steps[T]:
+            return (yield from ask(forms.examples(given, _feature_dtypes(metadata))))
+
+        return (yield from self._informed(target, deadline, attempt))
+
+    def _informed(self, target: Target, deadline: Deadline, attempt: Callable[[ModelMetadata], Steps[T]]) -> Steps[T]:
+        """Makes an attempt with the metadata of a model: at first with those of an earlier request.
+
+        If these are refused, by the server or when the inputs are encoded, another version may serve by now: then the
+        metadata are asked again, and if they are others, the attempt is made again.
+        """
         known = self._metadata.get(target)
         if known is None:
-            known = self._metadata[target] = yield from self.get_model_metadata(target, deadline)
-        return known
-
-    def _forget(self, target: Target, error: ServingError) -> None:
-        if error.code in _STALE:
+            return (yield from attempt((yield from self._learn(target, deadline))))
+        try:
+            return (yield from attempt(known))
+        except (ServingError, ValueError) as error:
+            if isinstance(error, ServingError) and error.code not in _STALE:
+                raise
             self._metadata.pop(target, None)
+            try:
+                fresh = yield from self._learn(target, deadline, ONCE)
+            except ServingError:
+                raise error from None
+            if fresh == known:
+                raise
+        return (yield from attempt(fresh))
+
+    def _learn(self, target: Target, deadline: Deadline, retry: Retry | None = None) -> Steps[ModelMetadata]:
+        known = self._metadata.get(target)
+        if known is None:
+            known = self._metadata[target] = yield from self.get_model_metadata(target, deadline, retry)
+        return known
 
     def wait_until_available(self, target: Target, seconds: float) -> Steps[int]:
         """Waits for a version to be available."""
@@ -167,13 +204,23 @@ def unreachable(address: str, details: str, flag: str) -> ServingError:
     )
 
 
+def untrusted(address: str, details: str) -> ServingError:
+    """Returns the error for a connection that TLS refuses."""
+    return ServingError(
+        grpc.StatusCode.UNAVAILABLE,
+        f"no connection to address={address!r} that TLS accepts: {details}; look at the server's certificate (its host "
+        "name, its dates, who signed it: Tls(root_certificates)), at the client's (Tls(private_key, certificate)), and "
+        "whether both sides use TLS",
+    )
+
+
 def _code(number: int) -> grpc.StatusCode:
     return {code.value[0]: code for code in grpc.StatusCode}.get(number, grpc.StatusCode.UNKNOWN)
 
 
 def _feature_dtypes(metadata: ModelMetadata) -> Mapping[str, str]:
     """The dtypes that the model parses features in, if it has a signature that says so."""
-    raw = metadata.signatures.get(forms.RAW_SIGNATURE)
+    raw = metadata.signatures.get(RAW_SIGNATURE)
     return {name: tensor.dtype for name, tensor in raw.inputs.items()} if raw else {}
 
 

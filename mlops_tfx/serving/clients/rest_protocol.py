@@ -73,8 +73,10 @@ class RestProtocol(Protocol):
         answer: HttpAnswer = yield from self.exchange(HttpRequest(path, body), deadline, retry)
         return answer
 
-    def get_model_metadata(self, target: Target, deadline: Deadline) -> Steps[ModelMetadata]:
-        answer = yield from self._ask(f"{_path(target)}/metadata", None, deadline)
+    def get_model_metadata(
+        self, target: Target, deadline: Deadline, retry: Retry | None = None
+    ) -> Steps[ModelMetadata]:
+        answer = yield from self._ask(f"{_path(target)}/metadata", None, deadline, retry)
         value = json_values.read(answer.body)
         spec = value["model_spec"]
         signatures = value["metadata"]["signature_def"]["signature_def"]
@@ -112,22 +114,37 @@ class RestProtocol(Protocol):
         self,
         target: Target,
         signature_name: str,
-        signature: SignatureDescription | None,
+        metadata: ModelMetadata,
         tensors: dict[str, Array],
         output_filter: Sequence[str],
         deadline: Deadline,
     ) -> Steps[Prediction]:
         body = self._body(signature_name, tensors)
         answer = yield from self._ask(f"{_path(target)}:predict", body, deadline)
-        described = signature.outputs if signature else {}
-        outputs = _outputs(json_values.read(answer.body), described)
+        version = _version(answer)
+        metadata = yield from self._of_version(target, version, metadata, deadline)
+        signature = metadata.signatures.get(signature_name)
+        outputs = _outputs(json_values.read(answer.body), signature.outputs if signature else {})
         # REST has no filter: all outputs travel, those wanted are kept.
         unknown = [name for name in output_filter if name not in outputs]
         if unknown:
             text = f"output tensor alias not found in signature: {unknown[0]}"
             raise ServingError(grpc.StatusCode.INVALID_ARGUMENT, text)
         kept = {name: outputs[name] for name in output_filter} if output_filter else outputs
-        return Prediction(kept, target.name, _version(answer), signature_name)
+        return Prediction(kept, target.name, version, signature_name)
+
+    def _of_version(
+        self, target: Target, version: int | None, known: ModelMetadata, deadline: Deadline
+    ) -> Steps[ModelMetadata]:
+        """What is needed to read an answer, in which JSON says neither dtypes nor the name of a single output."""
+        if version in (None, known.version):
+            return known
+        try:
+            return (yield from self._learn(Target(target.name, version), deadline))
+        except ServingError as error:
+            if error.code != _STATUS.NOT_FOUND:
+                raise
+            return known  # it has gone already, or another server behind this address has answered
 
     def _body(self, signature_name: str, tensors: dict[str, Array]) -> bytes:
         finite = all(json_values.is_finite(array) for array in tensors.values())
@@ -185,15 +202,26 @@ def _version(answer: HttpAnswer) -> int | None:
 
 
 def _outputs(document: dict[str, Any], described: Mapping[str, TensorDescription]) -> dict[str, Array]:
-    if "outputs" in document:
-        found = document["outputs"]
-        # One output comes without its name. A value is never an object, other than a b64 one.
-        columns = {next(iter(described)): found} if len(described) == 1 else found
+    by_columns = "outputs" in document
+    found = document["outputs"] if by_columns else document["predictions"]
+    # One output comes without its name. A value is never an object, other than a b64 one.
+    names = _named(found if by_columns else next(iter(found), None))
+    no_rows = not by_columns and not found
+    if names != (None if len(described) == 1 else set(described)) and not no_rows:
+        text = f"expected the outputs {sorted(described)}, received {sorted(names or ())}; was a version replaced?"
+        raise ServingError(_STATUS.FAILED_PRECONDITION, text)
+    if names is None:
+        columns = dict.fromkeys(described, found)
+    elif by_columns:
+        columns = found
     else:
-        rows = document["predictions"]
-        single = len(described) == 1
-        columns = {name: rows if single else [row[name] for row in rows] for name in described}
+        columns = {name: [row[name] for row in found] for name in described}
     return {name: json_values.to_array(value, described[name].dtype) for name, value in columns.items()}
+
+
+def _named(value: Any) -> set[str] | None:
+    """The names of outputs in an answer, or in a row of one; None if it is the value of a single output."""
+    return set(value) if isinstance(value, dict) and set(value) != {"b64"} else None
 
 
 def _describe_signature(definition: Mapping[str, Any]) -> SignatureDescription:

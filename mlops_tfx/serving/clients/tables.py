@@ -41,7 +41,7 @@ def to_batch(value: Any) -> pa.RecordBatch:
     import pyarrow as pa
 
     if isinstance(value, pa.RecordBatch):
-        return value
+        return _with_names_of_their_own(value)
     if not isinstance(value, pa.Table):
         try:
             value = pa.Table.from_pandas(value, preserve_index=False)
@@ -50,7 +50,35 @@ def to_batch(value: Any) -> pa.RecordBatch:
                 f"expected columns of one type each, received a frame that Arrow refuses: {error}"
             ) from error
     columns = [_one_chunk(column) for column in value.columns]
-    return _make_batch(columns, value.column_names, value.num_rows)
+    return _with_names_of_their_own(_make_batch(columns, value.column_names, value.num_rows))
+
+
+def _with_names_of_their_own(batch: pa.RecordBatch) -> pa.RecordBatch:
+    names = batch.schema.names
+    if len(set(names)) < len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise ValueError(f"expected every column name once, received {', '.join(map(repr, twice))} several times")
+    return batch
+
+
+def to_column(value: Any) -> pa.Array | None:
+    """Returns Arrow's and pandas' columns, and numpy's dates and times, as one array of Arrow; None for all others.
+
+    Raises ValueError for a column that Arrow cannot hold.
+    """
+    arrow, pandas = sys.modules.get("pyarrow"), sys.modules.get("pandas")
+    if arrow is not None and isinstance(value, arrow.ChunkedArray):
+        return _one_chunk(value)
+    if arrow is not None and isinstance(value, arrow.Array):
+        return value
+    is_time = isinstance(value, np.ndarray) and value.dtype.kind in "mM" and value.ndim == 1
+    if is_time or (pandas is not None and isinstance(value, _pandas_columns(pandas))):
+        return _column(value)
+    return None
+
+
+def _pandas_columns(pandas: Any) -> tuple[type, ...]:
+    return (pandas.Series, pandas.Index, pandas.api.extensions.ExtensionArray)
 
 
 def _one_chunk(column: Any) -> Any:
@@ -68,15 +96,14 @@ def _make_batch(columns: list[Any], names: list[str], rows: int) -> Any:
 
 
 def from_columns(columns: Mapping[str, Any]) -> pa.RecordBatch:
-    """Returns a dict of lists or arrays as a record batch; None is missing, NaN is not. Raises ValueError."""
-    import pyarrow as pa
-
+    """Returns a dict of lists or arrays as a record batch; None is missing, NaN only in a Series. Raises ValueError."""
     arrays = {}
     for name, values in columns.items():
         try:
-            arrays[name] = _column(values)
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as error:
-            raise ValueError(f"feature {name!r}: expected values of one type per column: {error}") from error
+            column = to_column(values)
+            arrays[name] = _column(values) if column is None else column
+        except ValueError as error:
+            raise ValueError(f"feature {name!r}: {error}") from error
     lengths = {name: len(array) for name, array in arrays.items()}
     if len(set(lengths.values())) > 1:
         raise ValueError(f"expected as many values in every feature, received {lengths}")
@@ -116,17 +143,17 @@ def _column(values: Any) -> Any:
     if isinstance(values, np.ndarray):
         # Rows of several values are lists; text goes by Python objects, as numpy pads it.
         values = values.tolist() if values.ndim > 1 or values.dtype.kind in "OUS" else values
-    elif isinstance(values, (str, bytes)) or not hasattr(values, "__len__"):
+    elif isinstance(values, (str, bytes)) or not (hasattr(values, "__len__") and hasattr(values, "__getitem__")):
         raise ValueError(
             f"expected a list of values, one per row, received {type(values).__name__}; a row is a dict in a list"
         )
     try:
         return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as error:
         mixed = [item.encode() if isinstance(item, str) else item for item in values]
         if all(item is None or isinstance(item, bytes) for item in mixed):
             return pa.array(mixed, pa.binary())
-        raise
+        raise ValueError(f"expected values of one type per column: {error}") from error
 
 
 def to_examples(batch: pa.RecordBatch, dtypes: Mapping[str, str]) -> list[bytes]:
@@ -203,6 +230,8 @@ def to_tensor(name: str, column: Any, dtype: str | None) -> Array:
 
     if isinstance(column.type, pa.DictionaryType):
         column = column.dictionary_decode()
+    if _is_time(column.type):
+        column = _time_numbers(name, column)
     if _is_number(column.type) and not column.null_count:
         return fit(column.to_numpy(zero_copy_only=False), dtype)
     if _is_text(column.type) and dtype in ("DT_STRING", None):
@@ -213,9 +242,28 @@ def to_tensor(name: str, column: Any, dtype: str | None) -> Array:
         width = max(len(value) for value in values if value is not None)
         values = [(value or []) + [None] * (width - len(value or [])) for value in values]
     elif dtype in ("DT_FLOAT", "DT_DOUBLE") and _is_number(column.type):
-        # A column of null and numbers: numpy's NaN is the marker.
-        return fit(column.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype)
+        # A column of null and numbers: numpy's NaN is the marker. Wide integers are rounded, as everywhere.
+        return fit(column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype)
     return fit(values, dtype or _dtype(column.type))
+
+
+def _is_time(kind: Any) -> bool:
+    import pyarrow as pa
+
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    return bool(pa.types.is_temporal(kind.value_type if is_list else kind))
+
+
+def _time_numbers(name: str, column: Any) -> Any:
+    """Dates and times as the pipeline's ingestion has them: days, or microseconds."""
+    from mlops_tfx.errors import DataError
+    from mlops_tfx.io import columns
+
+    try:
+        form = columns.to_example_form(_make_batch([column], [name], len(column)))
+    except DataError as error:
+        raise ValueError(str(error)) from error
+    return columns.to_plain(form).column(0)
 
 
 def _is_number(kind: Any) -> bool:

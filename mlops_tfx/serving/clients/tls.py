@@ -19,7 +19,7 @@ class Tls:
     Attributes:
         root_certificates: the authorities that may have signed the server's certificate; None for the system's.
         private_key, certificate: the client's own, if the server asks for one.
-        server_name: the name in the server's certificate if it is not the host of the address (gRPC only).
+        server_name: the name in the server's certificate if it is not the host of the address.
     """
 
     root_certificates: bytes | None = None
@@ -28,6 +28,8 @@ class Tls:
     server_name: str | None = None
 
     def __post_init__(self) -> None:
+        if self.root_certificates is not None and not self.root_certificates.strip():
+            raise ValueError("expected certificates as root_certificates, received an empty text; None is the system's")
         if (self.private_key is None) != (self.certificate is None):
             missing = "private_key" if self.private_key is None else "certificate"
             raise ValueError(f"expected private_key and certificate together, received no {missing}")
@@ -50,13 +52,15 @@ class Tls:
         return cls(roots, key, own, server_name)
 
     def grpc_credentials(self) -> Any:
-        """Returns credentials for a gRPC channel."""
+        """Returns credentials for a gRPC channel. Raises ValueError for PEM texts that do not fit, as gRPC does not."""
+        self.http_context()
         return grpc.ssl_channel_credentials(self.root_certificates, self.private_key, self.certificate)
 
     def http_context(self) -> ssl.SSLContext:
         """Returns a context for HTTP connections. Raises ValueError for PEM texts that do not fit."""
         try:
-            roots = self.root_certificates.decode("ascii") if self.root_certificates else None
+            # What is not ASCII stands in comments between the certificates.
+            roots = self.root_certificates.decode("ascii", "ignore") if self.root_certificates is not None else None
             context = ssl.create_default_context(cadata=roots)
             if self.private_key and self.certificate:
                 _load_pair(context, self.private_key, self.certificate)
@@ -73,6 +77,11 @@ def _load_pair(context: ssl.SSLContext, key: bytes, certificate: bytes) -> None:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(key.rstrip() + b"\n" + certificate)
-        context.load_cert_chain(name)
+        context.load_cert_chain(name, password=_refuse_password)
     finally:
         os.unlink(name)
+
+
+def _refuse_password() -> str:
+    # Otherwise OpenSSL asks for it on the terminal.
+    raise ValueError("the private key is encrypted; decrypt it first")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -121,6 +122,55 @@ def test_versions_and_labels(ask: Asker) -> None:
     assert [s.version for s in ask.get_model_status("plus", label="stable")] == [1]
     with pytest.raises(ValueError, match="received version=1, label='stable'"):
         ask.predict("plus", {"x": [0.0]}, version=1, label="stable")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_new_version_may_have_other_inputs_and_outputs(kind: str, tmp_path: Path, successors: list[Path]) -> None:
+    """A client that has asked for the signatures of one version goes on with the next, without an error between."""
+    from mlops_tfx.serving.server import ModelServer
+
+    base = tmp_path / "base"
+    shutil.copytree(successors[0], base / "1")
+    with ModelServer(model_name="m", model_base_path=str(base), rest_api_port=-1, port=0) as server:
+        ask = Asker(kind, server)
+        ask.wait_until_available("m")
+        found = [ask.predict("m", {"x": [2.5]})]
+        for version, given in ((2, [2.5]), (3, [2.0]), (4, ["ab"])):
+            shutil.copytree(successors[version - 1], tmp_path / "new")
+            (tmp_path / "new").rename(base / str(version))
+            ask.wait_until_available("m", version=version)
+            found.append(ask.predict("m", {"x": given}))
+        ask.end()
+    assert [answer.version for answer in found] == [1, 2, 3, 4]
+    assert [{name: array.tolist() for name, array in answer.items()} for answer in found] == [
+        {"y": [5.0]},
+        {"y": [2], "text": [b"2.5"]},
+        {"half": [1]},
+        {"x": [b"ab"]},
+    ]
+    assert [answer["y"].dtype for answer in found[:2]] == [np.float32, np.int64]
+
+
+@pytest.fixture(scope="module")
+def successors(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Models of which each has other outputs than the one before, and at last other inputs."""
+    import tensorflow as tf
+
+    def ints(x: Any) -> dict[str, Any]:
+        return {"y": tf.cast(x, tf.int64), "text": tf.strings.as_string(x, shortest=True)}
+
+    kinds: list[tuple[Any, Any]] = [
+        (tf.float32, lambda x: {"y": 2 * x}),
+        (tf.float32, ints),
+        (tf.int64, lambda x: {"half": x // 2}),
+        (tf.string, lambda x: {"x": tf.identity(x)}),
+    ]
+    root, folders = tmp_path_factory.mktemp("successors"), []
+    for index, (dtype, function) in enumerate(kinds):
+        concrete = tf.function(function, autograph=False).get_concrete_function(tf.TensorSpec([None], dtype, name="x"))
+        folders.append(root / str(index))
+        tf.saved_model.save(tf.Module(), str(folders[-1]), signatures=concrete)
+    return folders
 
 
 def test_metadata_is_the_same_from_all(ask: Asker, server: Any) -> None:
@@ -339,6 +389,21 @@ def test_messages_too_large_are_refused(server: Any) -> None:
         with pytest.raises(ServingError) as caught:
             client.predict("half", {"x": np.zeros(5000, np.float32)})
     assert caught.value.code == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert "predict_batches sends rows in pieces" in caught.value.message
+
+
+def test_a_message_that_protobuf_cannot_write(server: Any) -> None:
+    """As it happens beyond 2 GiB."""
+    from mlops_tfx.serving.clients import channels
+
+    class Request:
+        def SerializeToString(self) -> bytes:
+            raise ValueError("Message tensorflow.serving.PredictRequest exceeds maximum protobuf size of 2GB")
+
+    with Client(server.address) as client:
+        request = channels.GrpcRequest("Predict", Request())
+        with pytest.raises(ServingError, match="RESOURCE_EXHAUSTED: .*messages end at 2 GiB"):
+            client._channels.send(request, 10.0)
 
 
 def test_a_connection_that_the_server_has_closed_is_opened_again(server: Any) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
+import decimal
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_tfx.serving.clients import inputs
+from mlops_tfx.serving.clients.descriptions import SignatureDescription, TensorDescription
 from mlops_tfx.serving.clients.inputs import Rows
 from mlops_tfx.serving.protos import message
 
@@ -66,3 +71,142 @@ def test_many_rows_by_their_values() -> None:
         "b": ("float_list", ["7.0"]),
         "c": ("bytes_list", ["b'x'"]),
     }
+
+
+RAW = SignatureDescription(
+    {name: TensorDescription(dtype, None) for name, dtype in {**DTYPES, "u": "DT_UINT64"}.items()}, {}, ""
+)
+EXAMPLES = SignatureDescription({"examples": TensorDescription("DT_STRING", (None,))}, {}, "")
+NONE = -(2**63)
+
+
+def tensor(given: Any) -> Any:
+    """The only tensor that is sent; NaN as None."""
+    (array,) = inputs.tensors(inputs.read(given), RAW, DTYPES).values()
+    return [None if value != value else value for value in array.tolist()]
+
+
+def example(given: Any) -> list[Any]:
+    """The values of the only feature, row by row; None where a row does not have it."""
+    found = [features(encoded) for encoded in inputs.tensors(inputs.read(given), EXAMPLES, DTYPES)["examples"]]
+    return [[float(text) for text in row["f" if "f" in row else "i"][1]] if row else None for row in found]
+
+
+@pytest.mark.parametrize("form", ["frame", "Arrow", "Series", "Arrow column"])
+@pytest.mark.parametrize(
+    ("column", "integers"),
+    [
+        (pd.Series([1, None, 3], dtype="Int64"), [1, None, 3]),
+        (pd.Series([1.0, np.nan, 3.0]), [1, None, 3]),
+        (pd.Series([True, None, False], dtype="boolean"), [1, None, 0]),
+        (pd.Series(pd.Categorical([1, None, 3])), [1, None, 3]),
+        (pd.Series([1, None, 3], dtype=object), [1, None, 3]),
+        (pd.Series([None, None, None], dtype=object), [None, None, None]),
+        (pd.Series(pd.to_datetime(["1970-01-01T00:00:01", None, "1970-01-02"])), [1_000_000, None, 86_400_000_000]),
+        (pd.Series(pd.to_timedelta([1, None, 3], unit="s")), [1_000_000, None, 3_000_000]),
+        (pd.Series([datetime.date(1970, 1, 11), None, datetime.date(1970, 1, 2)]), [10, None, 1]),
+    ],
+    ids=["Int64", "float", "boolean", "categories", "objects", "None", "datetimes", "durations", "dates"],
+)
+def test_columns_of_every_kind_mean_the_same(column: Any, integers: list[Any], form: str) -> None:
+    """To a tensor and to a tf.Example; dates and times are what ingestion makes of them in training."""
+
+    def given(name: str) -> Any:
+        if form == "frame":
+            return pd.DataFrame({name: column})
+        if form == "Arrow":
+            return pa.Table.from_pandas(pd.DataFrame({name: column}))
+        return {name: column if form == "Series" else pa.array(column, from_pandas=True)}
+
+    assert tensor(given("i")) == [NONE if value is None else value for value in integers]
+    floats = [None if value is None else float(np.float32(value)) for value in integers]
+    assert tensor(given("f")) == floats
+    assert example(given("i")) == [None if value is None else [value] for value in integers]
+    assert example(given("f")) == [None if value is None else [value] for value in floats]
+
+
+def test_numpy_dates_and_durations() -> None:
+    assert tensor({"i": np.array(["1970-01-01T00:00:01", "NaT"], "M8[ns]")}) == [1_000_000, NONE]
+    assert tensor({"i": np.array([2, 3], "m8[ms]")}) == [2000, 3000]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"f": [[1, 2], [3], None, []]},
+        {"f": [np.array([1, 2]), np.array([3]), None, []]},
+        [{"f": [1, 2]}, {"f": np.array([3.0])}, {"f": None}, {}],
+        pd.DataFrame({"f": [[1, 2], [3], None, []]}),
+        pa.table({"f": [[1, 2], [3], None, []]}),
+    ],
+    ids=["lists", "arrays", "rows", "frame", "Arrow"],
+)
+def test_shorter_lists_are_filled_up(given: Any) -> None:
+    (array,) = inputs.tensors(inputs.read(given), RAW, DTYPES).values()
+    expected = np.array([[1, 2], [3, np.nan], [np.nan, np.nan], [np.nan, np.nan]], np.float32)
+    np.testing.assert_array_equal(array, expected)
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"f": ["12"]}, "expected values for DT_FLOAT, received text: '12'"),
+        ({"i": [b"12", None]}, "expected values for DT_INT64, received text: b'12'"),
+        ({"f": [None, 1e300]}, "fit into DT_FLOAT, received 1e.300"),
+        ({"f": np.array([1 + 2j])}, "expected values for DT_FLOAT, received complex128"),
+        ({"i": np.array([[1]], "M8[s]")}, "expected values for DT_INT64, received datetime64"),
+        ({"i": [decimal.Decimal("1.5")]}, "expected whole numbers for DT_INT64, received Decimal"),
+        (pd.DataFrame({"i": [decimal.Decimal("1.5")]}), "expected whole numbers for DT_INT64"),
+        ({"u": [1, -1, 2**63]}, "fit into DT_UINT64, received -1"),
+        ({"u": [-1.0]}, "fit into DT_UINT64, received -1.0"),
+        ({"u": [2**64]}, "fit into DT_UINT64, received 18446744073709551616"),
+        ({"i": [None, float("inf")]}, "fit into DT_INT64, received inf"),
+        ({"i": [*range(10_000), None, "a"]}, "received text: 'a'$"),
+    ],
+)
+def test_what_would_become_another_value_is_refused(given: Any, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        tensor(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({0: [1]}, "expected names as text, received int: 0"),
+        ([{0: 1}], "expected names (as text|of features), received int: 0"),
+        (pa.table([pa.array([1]), pa.array([2])], names=["f", "f"]), "every column name once, received 'f'"),
+        ({"f": {1, 2}}, "received set"),
+    ],
+)
+def test_wrong_names_and_columns(given: Any, text: str) -> None:
+    for signature in (RAW, EXAMPLES):
+        with pytest.raises(ValueError, match=text):
+            inputs.tensors(inputs.read(given), signature, DTYPES)
+
+
+def test_rows_for_an_input_of_another_name_are_no_examples() -> None:
+    """A model of texts would take the bytes of a tf.Example for a text, and answer."""
+    texts = SignatureDescription({"text": TensorDescription("DT_STRING", (None,))}, {}, "")
+    sent = inputs.tensors(inputs.read({"txt": ["a"]}), texts, {})
+    assert {name: array.tolist() for name, array in sent.items()} == {"txt": [b"a"]}
+    assert inputs.tensors(inputs.read([b"e"]), texts, {})["text"].tolist() == [b"e"]
+
+
+def test_single_values_are_in_every_piece() -> None:
+    pieces = list(inputs.slices(inputs.read({"t": "Biscoe", "f": [1, 2, 3], "i": np.int64(7)}), 2))
+    assert [piece.values for piece in pieces] == [
+        {"t": "Biscoe", "f": [1, 2], "i": 7},
+        {"t": "Biscoe", "f": [3], "i": 7},
+    ]
+    assert [inputs.row_count(piece) for piece in pieces] == [2, 1]
+
+
+def test_a_series_is_cut_by_place_and_not_by_label() -> None:
+    pieces = list(inputs.slices(inputs.read({"f": pd.Series([1.0, 2.0, 3.0], index=[0.5, 0.7, 2.0])}), 2))
+    assert [inputs.tensors(piece, RAW, DTYPES)["f"].tolist() for piece in pieces] == [[1.0, 2.0], [3.0]]
+
+
+@pytest.mark.parametrize("given", [{"t": "Biscoe", "f": 5}, {"f": [1, 2], "i": [1]}])
+def test_columns_that_cannot_be_cut(given: Any) -> None:
+    with pytest.raises(ValueError, match="expected columns of the same length"):
+        list(inputs.slices(inputs.read(given), 2))

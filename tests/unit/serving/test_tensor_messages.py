@@ -108,6 +108,8 @@ def test_text_and_missing_values_become_arrays() -> None:
         ([True, None], None, "None is not possible among values of DT_BOOL"),
         ([object()], None, "received object"),
         ([1.0], "DT_STRING", "expected text or bytes, received float"),
+        ([1e300], None, "expected values for DT_FLOAT, received .1e.300.: overflow"),
+        ([np.array([1, 2]), np.array([3])], "DT_FLOAT", "lists of equal length"),
     ],
 )
 def test_values_that_cannot_be_sent(value: Any, dtype: str | None, text: str) -> None:
@@ -124,16 +126,17 @@ def test_rows_become_the_examples_that_tensorflow_reads() -> None:
     import tensorflow as tf
 
     row = {"f": 1.5, "i": 3, "b": True, "s": "é", "raw": b"\xff", "many": [1.0, 2], "np": np.int32(4),
-           "array": np.array([1, 2]), "missing": None, "empty": [], "gap": [None, 5]}  # fmt: skip
+           "array": np.array([1, 2]), "missing": None, "empty": [], "gap": [None, 5], "buffer": bytearray(b"xy"),
+           "view": memoryview(b"z"), "infinite": [np.inf]}  # fmt: skip
     features = tf.train.Example.FromString(encode_row(row)).features.feature
     assert {name: list(getattr(f, f.WhichOneof("kind")).value) for name, f in features.items()} == {
         "f": [1.5], "i": [3], "b": [1], "s": ["é".encode()], "raw": [b"\xff"], "many": [1.0, 2.0], "np": [4],
-        "array": [1, 2], "gap": [5],
+        "array": [1, 2], "gap": [5], "buffer": [b"xy"], "view": [b"z"], "infinite": [math.inf],
     }  # fmt: skip
     assert features["many"].WhichOneof("kind") == "float_list"
 
 
-@pytest.mark.parametrize("value", [object(), ["a", 1], {"a": 1}])
+@pytest.mark.parametrize("value", [object(), ["a", 1], {"a": 1}, 1e300, [1, 10**400, 0.5], 2**63, -(2**63) - 1, [[1]]])
 def test_rows_that_cannot_be_encoded(value: Any) -> None:
     with pytest.raises(ValueError, match="feature 'x'"):
         encode_row({"x": value})

@@ -19,7 +19,7 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -167,15 +167,25 @@ class SpanFiles:
         return len(data)
 
     def complete_old(self) -> None:
-        """Completes the files whose time is over. Raises OSError."""
-        due = self._clock() - self._settings.max_file_seconds
-        for content in [content for content, file in self._open.items() if file.opened <= due]:
-            self._complete(content)
+        """Completes the files whose time is over, or whose span is. Raises OSError."""
+        now = self._clock()
+        due, span = now - self._settings.max_file_seconds, int(now // self._settings.span_seconds)
+        self._complete_all([c for c, file in self._open.items() if file.opened <= due or file.span < span])
 
     def close(self) -> None:
         """Completes all files. Raises OSError."""
-        for content in list(self._open):
-            self._complete(content)
+        self._complete_all(list(self._open))
+
+    def _complete_all(self, contents: Sequence[str]) -> None:
+        """Completes every file that can be. Raises the first OSError."""
+        errors = []
+        for content in contents:
+            try:
+                self._complete(content)
+            except OSError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     def _complete(self, content: str) -> None:
         current = self._open[content]
@@ -183,12 +193,15 @@ class SpanFiles:
             self._abandon(content)
             return
         try:
-            current.file.close()
+            # Locked until it has its name: a server that starts now would take it for one left behind. Closing a copy
+            # of the descriptor is when network file systems say what they could not write.
+            os.close(os.dup(current.file.fileno()))
             _move(current.path, current.target)
         except OSError:
             self._abandon(content)
             raise
         del self._open[content]
+        current.file.close()
         self._remove_oldest()
 
     def _abandon(self, content: str) -> None:
@@ -206,7 +219,7 @@ class SpanFiles:
         What a server that died left behind in .incoming counts, and goes, like the others.
         """
         writing = {current.path for current in self._open.values()}
-        found = [(path.stat(), path) for path in self._folder.rglob("*.tfrecord") if path not in writing]
+        found = list(_sizes(path for path in self._folder.rglob("*.tfrecord") if path not in writing))
         total = sum(stat.st_size for stat, _ in found)
         for stat, path in sorted(found, key=lambda entry: (entry[0].st_mtime_ns, entry[1])):
             if total <= self._settings.max_bytes:
@@ -226,6 +239,13 @@ class SpanFiles:
                 return not _locks(file)
         except OSError:  # it is gone, or the file system has no locks
             return False
+
+
+def _sizes(paths: Iterable[Path]) -> Iterator[tuple[os.stat_result, Path]]:
+    for path in paths:
+        # Another server that logs to this folder has just completed or removed it.
+        with contextlib.suppress(FileNotFoundError):
+            yield path.stat(), path
 
 
 def _move(source: Path, target: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from tensorflow.core.example import example_pb2
 
-from mlops_tfx.serving.input_names import RAW_SIGNATURE, input_aliases
+from mlops_tfx.serving.input_names import RAW_SIGNATURE, input_aliases, takes_examples
 from mlops_tfx.serving.server import tensors
 from mlops_tfx.serving.server.calls import Call
 from mlops_tfx.serving.server.schema_guard.columns import Column, judge
@@ -26,7 +26,7 @@ from mlops_tfx.serving.server.schema_guard.findings import (
     show,
 )
 from mlops_tfx.serving.server.schema_guard.parsing import ExampleParser
-from mlops_tfx.serving.server.schema_guard.rules import KINDS, Categories, FeatureRule, Numbers, kind_of
+from mlops_tfx.serving.server.schema_guard.rules import FLOAT, KINDS, Categories, FeatureRule, Numbers, kind_of
 from mlops_tfx.serving.server.schema_guard.schema import RequestSchema
 
 _FEW_ROWS = 3
@@ -35,8 +35,6 @@ _FEW_VALUES = 4
 _MOST_ROWS_ONE_BY_ONE = 1000
 _NO_INTEGER = np.iinfo(np.int64).min
 _EXAMPLE = example_pb2.Example
-# What a string input for serialized tf.Examples is called: TFX says examples, tf.estimator inputs.
-_EXAMPLES, _INPUTS = "example", "inputs"
 
 # An input's place in the call, its alias, and its rule.
 _Checked = tuple[tuple[int, str, FeatureRule], ...]
@@ -97,7 +95,7 @@ class RequestChecks:
         if len(call.values) != 1 or call.values[0].dtype != object:
             return False
         name = call.plan.inputs[0]
-        return name not in self.features and (name == _INPUTS or _EXAMPLES in name.lower())
+        return name not in self.features and takes_examples(name)
 
     # Tensors
 
@@ -181,6 +179,10 @@ def _decoded(proto: Any) -> Any | None:
 
 
 def _judge_tensor(value: Any, rule: FeatureRule, raw: bool, findings: Findings) -> None:
+    if rule.kind == FLOAT and value.dtype == np.float64:
+        # The schema's bounds are float32, as the values that it was made from: 0.1 is not below 0.1.
+        with np.errstate(over="ignore"):
+            value = value.astype(np.float32)
     if value.size == 0:
         # Of any number of rows, which takes no memory, and must not take time.
         _judge_none(value.shape[0], rule, findings)

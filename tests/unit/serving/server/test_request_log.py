@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import subprocess
 import sys
 import tempfile
@@ -20,9 +21,11 @@ from mlops_tfx.serving.server import ServerOptions
 from mlops_tfx.serving.server.calls import Call, Plan
 from mlops_tfx.serving.server.metrics import Metrics
 from mlops_tfx.serving.server.request_log import records as logged
-from mlops_tfx.serving.server.request_log.files import SpanFiles, frame, whole_bytes
+from mlops_tfx.serving.server.request_log.files import SpanFiles, _locks, frame, whole_bytes
 from mlops_tfx.serving.server.request_log.logger import RequestLogger
 from mlops_tfx.serving.server.request_log.settings import LogSettings, read
+from mlops_tfx.serving.server.schema_guard.checks import RequestChecks
+from mlops_tfx.serving.server.schema_guard.schema import compile_schema, parse
 from mlops_tfx.serving.server.waiting import run
 
 HOUR = 3600
@@ -243,9 +246,6 @@ def outcome(metrics: Metrics, name: str) -> float:
 
 
 def test_features_are_named_as_the_schema_beside_the_model_names_them() -> None:
-    from mlops_tfx.serving.server.schema_guard.checks import RequestChecks
-    from mlops_tfx.serving.server.schema_guard.schema import compile_schema, parse
-
     schema = parse(b"feature { name: 'Length (mm)' type: FLOAT }", "schema.pbtxt")
     values = {"Length__mm_": np.array([2.5], np.float32), "other": np.array([1])}
     plan = Plan(tuple(values), (), lambda inputs: inputs)
@@ -334,3 +334,85 @@ def test_wrong_logging_config(tmp_path: Path, content: str, text: str) -> None:
 def test_a_missing_logging_config(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="cannot read LoggingConfig from .*No such file"):
         read(str(tmp_path / "none"))
+
+
+def test_files_of_a_span_that_is_over_are_complete(tmp_path: Path) -> None:
+    """Not only when the next request comes, or minutes later: yesterday's log is read early in the morning."""
+    clock = Clock()
+    files = SpanFiles(tmp_path, LogSettings(span_seconds=HOUR, max_file_seconds=10 * HOUR), clock)
+    files.write("examples", [b"a"], clock.now)
+    clock.now += HOUR - 1
+    files.complete_old()
+    assert visible(tmp_path) == []
+    clock.now += 1
+    files.write("prediction_logs", [b"b"], clock.now)
+    files.complete_old()
+    assert [(path.parent.name, records(path)) for path in visible(tmp_path)] == [("span-240", [b"a"])]
+    assert list(tmp_path.glob("prediction_logs/*/*")) == []
+
+
+def test_one_content_that_cannot_be_completed_does_not_keep_the_others(tmp_path: Path) -> None:
+    for name, action in (("a", SpanFiles.close), ("b", SpanFiles.complete_old)):
+        clock, folder = Clock(), tmp_path / name
+        files = SpanFiles(folder, LogSettings(max_file_seconds=1), clock)
+        for content in ("prediction_logs", "examples"):
+            files.write(content, [b"a"], clock.now)
+        (folder / "prediction_logs").write_text("in the way")
+        clock.now += 1
+        with pytest.raises(OSError, match="prediction_logs"):
+            action(files)
+        assert [records(path) for path in visible(folder)] == [[b"a"]]
+
+
+def test_a_file_is_locked_until_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a server that starts at this moment takes it for one that was left behind, and both move it."""
+    clock, replace, free = Clock(), os.replace, []
+
+    def watch(source: Path, target: Path) -> None:
+        with open(source, "rb") as file:
+            free.append(_locks(file))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", watch)
+    files = SpanFiles(tmp_path, LogSettings(), clock)
+    files.write("examples", [b"a"], clock.now)
+    files.close()
+    assert free == [False]
+    assert [records(path) for path in visible(tmp_path)] == [[b"a"]]
+
+
+def test_files_that_another_server_removes_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, found = Clock(), Path.rglob
+
+    def with_one_that_is_gone(folder: Path, pattern: str) -> Any:
+        yield folder / "examples" / "span-1" / "gone.tfrecord"
+        yield from found(folder, pattern)
+
+    monkeypatch.setattr(Path, "rglob", with_one_that_is_gone)
+    files = SpanFiles(tmp_path, LogSettings(max_file_bytes=1, max_bytes=100), clock)
+    for record in (b"a" * 50, b"b" * 50):
+        files.write("examples", [record], clock.now)
+    assert [records(path) for path in visible(tmp_path)] == [[b"b" * 50]]
+
+
+def test_what_counts_as_serialized_examples() -> None:
+    """By the same rule as in the schema guard and in the client."""
+
+    def logged_of(name: str, schema: str = "") -> list[bytes]:
+        value = np.array([b"\n\x00", b""], object)
+        call = Call("Predict", "GRPC", "m", 1, "serving_default", Plan((name,), (), list), [value], frozenset([name]))
+        if schema:
+            call.checks = RequestChecks(compile_schema(parse(schema.encode(), "schema.pbtxt"), "SERVING"))
+        return logged.examples(call)
+
+    for name in ("examples", "inputs", "input_example_tensor"):
+        assert logged_of(name) == [b"\n\x00", b""]
+    assert set(parsed(logged_of("text")[0])) == {"text"}
+    assert set(parsed(logged_of("inputs", "feature { name: 'inputs' type: BYTES }")[0])) == {"inputs"}
+
+
+def test_a_request_without_any_input_is_a_row_without_features() -> None:
+    plan = Plan(("a",), ("y",), list)
+    call = Call("Predict", "GRPC", "m", 1, "serving_raw", plan, [np.array(np.nan)], frozenset())
+    assert [parsed(row) for row in logged.examples(call)] == [{}]
+    assert set(parsed(logged.examples(call, [np.array([2.5])])[0])) == {"prediction/y"}
