@@ -28,8 +28,9 @@ def fit(value: Any, dtype: str | None) -> Array:
     wanted = tensor_messages.numpy_dtype(dtype) if dtype else None
     if dtype is None or wanted is None:
         return tensor_messages.to_array(value, dtype)
-    if isinstance(value, np.ndarray) and value.dtype.kind == "O" and wanted.kind != "O":
-        value = value.tolist()  # numbers of several kinds, or None among them
+    objects = isinstance(value, np.ndarray) and value.dtype.kind == "O" and wanted.kind != "O"
+    if objects or isinstance(value, np.ma.MaskedArray):
+        value = value.tolist()  # numbers of several kinds; None for what is missing, or masked
     if not isinstance(value, np.ndarray):
         fast = _numbers(value, wanted)
         if fast is None:

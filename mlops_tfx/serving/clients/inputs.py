@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlops_tfx.serving import tensor_messages
-from mlops_tfx.serving.clients import tables
+from mlops_tfx.serving.clients import arrow_values, tables
 from mlops_tfx.serving.clients.descriptions import SignatureDescription, TensorDescription
 from mlops_tfx.serving.clients.fitting import fit
 from mlops_tfx.serving.input_names import takes_examples
@@ -121,7 +121,7 @@ def _tensor(name: str, value: Any, expected: TensorDescription | None) -> Array:
     try:
         column = tables.to_column(value)
         if column is not None:
-            return tables.to_tensor(name, column, dtype)
+            return arrow_values.to_tensor(name, column, dtype)
         return fit(_filled_up(value, dtype) if isinstance(value, (list, tuple)) else value, dtype)
     except ValueError as error:
         raise ValueError(f"input {name!r}: {error}") from error
@@ -182,12 +182,12 @@ def examples(given: Inputs, dtypes: Mapping[str, str]) -> list[bytes]:
             return _encode_batch(batch, given.values, dtypes)
         return [_encode_row(index, row, dtypes) for index, row in enumerate(given.values)]
     batch = given.values if isinstance(given, Batch) else tables.from_columns(given.values)
-    return tables.to_examples(batch, dtypes)
+    return arrow_values.to_examples(batch, dtypes)
 
 
 def _encode_batch(batch: Any, rows: Sequence[Mapping[str, Any]], dtypes: Mapping[str, str]) -> list[bytes]:
     try:
-        return tables.to_examples(batch, dtypes)
+        return arrow_values.to_examples(batch, dtypes)
     except ValueError:
         # Row by row, to say which row it is.
         return [_encode_row(index, row, dtypes) for index, row in enumerate(rows)]
@@ -247,7 +247,7 @@ def slices(given: Inputs, rows: int) -> Iterator[Inputs]:
 
 
 def _sliceable(value: Any) -> Any:
-    # A Series is cut by its labels in some cases; and Arrow's columns by none.
+    # A Series is cut by its labels, in some cases.
     column = tables.to_column(value)
     return value if column is None else column
 

@@ -98,6 +98,7 @@ def example(given: Any) -> list[Any]:
     [
         (pd.Series([1, None, 3], dtype="Int64"), [1, None, 3]),
         (pd.Series([1.0, np.nan, 3.0]), [1, None, 3]),
+        (pd.Series([1.0, np.nan, 3.0], dtype="float16"), [1, None, 3]),
         (pd.Series([True, None, False], dtype="boolean"), [1, None, 0]),
         (pd.Series(pd.Categorical([1, None, 3])), [1, None, 3]),
         (pd.Series([1, None, 3], dtype=object), [1, None, 3]),
@@ -106,7 +107,7 @@ def example(given: Any) -> list[Any]:
         (pd.Series(pd.to_timedelta([1, None, 3], unit="s")), [1_000_000, None, 3_000_000]),
         (pd.Series([datetime.date(1970, 1, 11), None, datetime.date(1970, 1, 2)]), [10, None, 1]),
     ],
-    ids=["Int64", "float", "boolean", "categories", "objects", "None", "datetimes", "durations", "dates"],
+    ids=["Int64", "float", "half", "boolean", "categories", "objects", "None", "datetimes", "durations", "dates"],
 )
 def test_columns_of_every_kind_mean_the_same(column: Any, integers: list[Any], form: str) -> None:
     """To a tensor and to a tf.Example; dates and times are what ingestion makes of them in training."""
@@ -123,6 +124,13 @@ def test_columns_of_every_kind_mean_the_same(column: Any, integers: list[Any], f
     assert tensor(given("f")) == floats
     assert example(given("i")) == [None if value is None else [value] for value in integers]
     assert example(given("f")) == [None if value is None else [value] for value in floats]
+
+
+def test_numpy_arrays_with_missing_values() -> None:
+    masked = np.ma.array([1.0, 2.0], mask=[False, True])
+    assert (tensor({"f": masked}), tensor({"i": masked})) == ([1.0, None], [1, NONE])
+    assert example({"f": masked}) == [[1.0], None]
+    assert tensor({"f": np.array([1, None], object)}) == [1.0, None]
 
 
 def test_numpy_dates_and_durations() -> None:
@@ -176,6 +184,7 @@ def test_what_would_become_another_value_is_refused(given: Any, text: str) -> No
         ([{0: 1}], "expected names (as text|of features), received int: 0"),
         (pa.table([pa.array([1]), pa.array([2])], names=["f", "f"]), "every column name once, received 'f'"),
         ({"f": {1, 2}}, "received set"),
+        (pd.DataFrame({"f": pd.arrays.SparseArray([1.0, np.nan])}), "a frame that Arrow refuses: Sparse"),
     ],
 )
 def test_wrong_names_and_columns(given: Any, text: str) -> None:
