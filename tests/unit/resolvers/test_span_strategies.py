@@ -185,9 +185,7 @@ def test_range_config_in_every_form_tfx_s_users_wrote() -> None:
     message = proto.RangeConfig(rolling_range=proto.RollingRange(num_spans=2))
     for form in (message, {"rolling_range": {"num_spans": 2}}, '{"rollingRange": {"numSpans": 2}}'):
         assert chosen(SpanRangeStrategy(range_config=form), artifacts) == [(3, 0), (2, 0)]
-    node = Resolver(
-        strategy_class=SpanRangeStrategy, config={"range_config": message}, examples=Channel(type=Examples)
-    )
+    node = Resolver(strategy_class=SpanRangeStrategy, config={"range_config": message}, examples=Channel(type=Examples))
     assert node.problems == []
     with pytest.raises(ConfigError, match="received neither"):
         SpanRangeStrategy(proto.RangeConfig())

@@ -62,7 +62,5 @@ def test_the_tests_of_a_new_project_pass(tmp_path: Path, project_root: Path, tem
     create("mine", template, str(tmp_path))
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
     environment = {**os.environ, "PYTHONPATH": str(project_root)}
-    done = subprocess.run(
-        command, cwd=tmp_path / "mine", env=environment, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(command, cwd=tmp_path / "mine", env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]

@@ -75,10 +75,10 @@ def compile_schema(schema: Any, environment: str) -> RequestSchema:
     problems: list[str] = []
     known = _named_elsewhere(schema)
     hidden = set()
-    here = environment if environment in _environments(schema) else None
+    here = environment if environment in schema.default_environment else None
     for feature in schema.feature:
         known.add(feature.name)
-        if here is not None and not _is_in(feature, here, here in schema.default_environment):
+        if here is not None and not _is_in(feature, here):
             hidden.add(feature.name)
             continue
         rule = _rule(feature, domains, problems) if _is_active(feature) else None
@@ -97,13 +97,9 @@ def _named_elsewhere(schema: Any) -> set[str]:
     return names
 
 
-def _environments(schema: Any) -> set[str]:
-    """Those that a feature can be in: the default ones, and those that features name."""
-    return {*schema.default_environment, *(name for feature in schema.feature for name in feature.in_environment)}
-
-
-def _is_in(feature: Any, environment: str, by_default: bool) -> bool:
-    return environment in feature.in_environment or (by_default and environment not in feature.not_in_environment)
+def _is_in(feature: Any, environment: str) -> bool:
+    # The schema has the environment as a default one: whoever is not excluded is in it.
+    return environment in feature.in_environment or environment not in feature.not_in_environment
 
 
 def _is_active(feature: Any) -> bool:

@@ -341,7 +341,7 @@ def test_files_of_a_span_that_is_over_are_complete(tmp_path: Path) -> None:
     clock = Clock()
     files = SpanFiles(tmp_path, LogSettings(span_seconds=HOUR, max_file_seconds=10 * HOUR), clock)
     files.write("examples", [b"a"], clock.now)
-    clock.now += HOUR - 1
+    clock.now += HOUR - 1  # half a second before its end
     files.complete_old()
     assert visible(tmp_path) == []
     clock.now += 1
@@ -349,6 +349,7 @@ def test_files_of_a_span_that_is_over_are_complete(tmp_path: Path) -> None:
     files.complete_old()
     assert [(path.parent.name, records(path)) for path in visible(tmp_path)] == [("span-240", [b"a"])]
     assert list(tmp_path.glob("prediction_logs/*/*")) == []
+    files.close()
 
 
 def test_one_content_that_cannot_be_completed_does_not_keep_the_others(tmp_path: Path) -> None:

@@ -392,32 +392,6 @@ def test_columns_of_sparse_and_weighted_features_are_known() -> None:
     assert not len(of_examples([example({"v": [1.0]})] * 30, guard))
 
 
-@pytest.mark.parametrize(
-    ("environment", "missing"),
-    [
-        ("SERVING", set()),  # no default one, but features name it: who does not is in none
-        ("TRAINING", {"label"}),
-        ("OTHER", {"label", "everywhere"}),  # as if there were no environments
-    ],
-)
-def test_environments_that_only_features_name(environment: str, missing: set[str]) -> None:
-    text = """
-    feature { name: "x" type: INT presence { min_fraction: 1 } in_environment: "SERVING" in_environment: "TRAINING" }
-    feature { name: "label" type: INT presence { min_fraction: 1 } in_environment: "TRAINING" }
-    feature { name: "everywhere" type: INT presence { min_fraction: 1 } }
-    """
-    findings = of_examples([example({"x": [1]})], make_checks(text, environment))
-    assert {f.feature for f in findings} == missing
-    if environment != "OTHER":  # TFDV takes nothing to be expected there
-        import pandas as pd
-        import tensorflow_data_validation as tfdv
-
-        schema = parse(text.encode(), "")
-        statistics = tfdv.generate_statistics_from_dataframe(pd.DataFrame({"x": [1]}))
-        anomalies = tfdv.validate_statistics(statistics, schema, environment=environment).anomaly_info
-        assert set(anomalies) == missing
-
-
 @pytest.mark.parametrize("rows", [1, 8])
 def test_bounds_are_those_of_float32_for_wide_floats_too(rows: int) -> None:
     guard = make_checks()
