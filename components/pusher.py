@@ -64,8 +64,8 @@ class Pusher(Component):
         """A model and a destination."""
         if "model" not in self.inputs and "infra_blessing" not in self.inputs:
             yield "input 'model': expected it, or 'infra_blessing' with a model inside, received neither"
-        if self.custom_executor_spec is not None:
-            if not hasattr(self.custom_executor_spec, "run_for"):
+        if self.executor_spec is not None:
+            if not hasattr(self.executor_spec, "run_for"):
                 yield f"expected an ExecutorClassSpec, received custom_executor_spec={self.custom_executor_spec!r}"
         elif self.push_destination is None or self.push_destination.filesystem is None:
             yield (
@@ -73,16 +73,10 @@ class Pusher(Component):
                 f"base_directory=...)), received {self.push_destination!r}"
             )
 
-    def cache_ingredients(self) -> Mapping[str, str]:
-        """The code of a custom executor."""
-        from mlops_tfx.execution.user_code import code_ingredients
-
-        return code_ingredients(function=getattr(self.custom_executor_spec, "executor_class", None))
-
     def still_valid(self, outputs: Mapping[str, Sequence[Artifact]]) -> bool:
         """Whether what was pushed is still there, unchanged, and the newest version."""
         pushed = outputs["pushed_model"][0]
-        if self.custom_executor_spec is not None:
+        if self.executor_spec is not None:
             return True  # where a custom executor pushes to is not known
         if pushed.custom_properties.get("pushed") != 1:
             # A verdict stands; a mark in the store may have been lifted.
@@ -100,9 +94,11 @@ class Pusher(Component):
         if self.custom_executor_spec is not None:
             self.custom_executor_spec.run_for(self)
             return
-        if self._is_refused():
-            return
-        source = self._model_folder()
+        if not (self.is_refused() or self.is_held_back()):
+            self.push_model(self._model_folder())
+
+    def push_model(self, source: str) -> None:
+        """Pushes the model in the folder ``source``, and notes where it went."""
         filesystem.copy_tree(source, self.pushed_model.uri)
         write_lineage(self.pushed_model.uri, self._model_card())
         version = push(self.pushed_model.uri, self._base_directory, self.context.log)
@@ -118,19 +114,24 @@ class Pusher(Component):
             raise PushError("expected push_destination with a filesystem, received none")
         return self.push_destination.filesystem.base_directory
 
-    def _is_refused(self) -> bool:
-        """Whether a verdict, or a mark in the store, forbids the push; it is logged and noted then."""
+    def is_refused(self) -> bool:
+        """Whether a verdict forbids the push; it is logged and noted then."""
         refusal = self._refusal()
-        noted: dict[str, int] = {}
-        mark = "" if refusal else reason_not_to_push(self._source())
+        if refusal:
+            self._note(refusal)
+        return bool(refusal)
+
+    def is_held_back(self) -> bool:
+        """Whether a mark in the store forbids the push; it is logged and noted then."""
+        mark = reason_not_to_push(self._source())
         if mark:
-            refusal = f"the model at {self._source().recorded_uri} is held back: {mark}; to push it again: {_UNDO}"
-            noted = {_HELD_BACK: 1}
-        if not refusal:
-            return False
+            self._note(f"the model at {self._source().recorded_uri} is held back: {mark}; to push it again: {_UNDO}")
+            self.pushed_model.custom_properties[_HELD_BACK] = 1
+        return bool(mark)
+
+    def _note(self, refusal: str) -> None:
         self.context.log(f"not pushed: {refusal}")
-        self.pushed_model.custom_properties.update(pushed=0, not_pushed_because=refusal, **noted)
-        return True
+        self.pushed_model.custom_properties.update(pushed=0, not_pushed_because=refusal)
 
     def _refusal(self) -> str | None:
         for name, blessing in self._blessings().items():

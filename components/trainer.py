@@ -92,20 +92,22 @@ class Trainer(Component):
         """The code of run_fn and of every project module that it imports."""
         from mlops_tfx.execution.user_code import code_ingredients
 
-        executor = getattr(self.custom_executor_spec, "executor_class", None)
-        return {**code_ingredients(self.module_file, self.run_fn), **code_ingredients(function=executor)}
+        return code_ingredients(self.module_file, self.run_fn)
 
     def run(self) -> None:
         """Calls run_fn and checks what it wrote."""
         if self.custom_executor_spec is not None:
             self.custom_executor_spec.run_for(self)
-            return
+        else:
+            self.train(self.fn_args())
+
+    def train(self, fn_args: FnArgs) -> None:
+        """Calls run_fn with these arguments. Raises UserCodeError if it fails, or writes no sound model."""
         from mlops_tfx.execution.autograph import leave_libraries_unconverted
         from mlops_tfx.execution.user_code import load_function, user_code
 
         leave_libraries_unconverted()
         train = load_function(self.module_file, self.run_fn, "run_fn")
-        fn_args = self.fn_args()
         filesystem.makedirs(self.model.uri)
         filesystem.makedirs(self.model_run.uri)
         with seeded(SEED), user_code("run_fn"):

@@ -34,6 +34,7 @@ from typing_extensions import dataclass_transform
 from mlops_tfx.artifacts import Artifact
 from mlops_tfx.channel import BaseChannel, UnionChannel
 from mlops_tfx.errors import ConfigError, PlaceholderError, did_you_mean
+from mlops_tfx.executor import names_executor, replace_run
 from mlops_tfx.node import Node
 from mlops_tfx.placeholders import contains_placeholder, problems_in_parameter
 from mlops_tfx.ports import InputPort, OutputArtifacts, OutputPort, Port
@@ -53,12 +54,14 @@ class Component(Node):
 
     Attributes:
         context: where and how the component runs; only there inside ``run()``.
+        EXECUTOR_SPEC: of subclasses written for TFX: what does the work in place of ``run()`` (`mlops_tfx.executor`).
     """
 
     INPUTS: ClassVar[Mapping[str, InputPort[Any]]] = {}
     OUTPUTS: ClassVar[Mapping[str, OutputPort[Any]]] = {}
     PARAMETERS: ClassVar[Mapping[str, Any]] = {}
     TAKES_TIMEOUT: ClassVar[bool] = True
+    EXECUTOR_SPEC: ClassVar[Any] = None
     _FIELDS: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, first: Sequence[str] = (), **kwargs: Any) -> None:
@@ -66,6 +69,8 @@ class Component(Node):
         super().__init_subclass__(**kwargs)
         _declare(cls, sys._getframe(1).f_locals)
         cls._FIELDS = (*first, *(name for name in cls._FIELDS if name not in first))
+        if names_executor(cls):
+            cls.adopt_executor()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(type(self).__name__)
@@ -109,12 +114,22 @@ class Component(Node):
 
     # What the framework uses -----------------------------------------------------------------------------------
 
+    @classmethod
+    def adopt_executor(cls) -> None:
+        """Lets the executor that this class names do its work. Raises TypeError for what would not be called."""
+        replace_run(cls)
+
     @property
     def context(self) -> RunContext:
         """Where and how the component runs. Raises RuntimeError outside ``run()``."""
         if self._context is None:
             raise RuntimeError(f"{self.id}.context is only there while the component runs")
         return self._context
+
+    @property
+    def executor_spec(self) -> Any:
+        """What does the work in place of ``run()``: ``custom_executor_spec``, else EXECUTOR_SPEC; None by default."""
+        return self._parameters.get("custom_executor_spec") or self.EXECUTOR_SPEC
 
     @property
     def exec_properties(self) -> Mapping[str, Any]:

@@ -144,6 +144,10 @@ class OutputArtifacts(Sequence[A]):
         self._artifacts = [new_artifact(self._artifact_type, folder) for folder in folders]
         return list(self._artifacts)
 
+    def keep(self, artifacts: Sequence[A]) -> None:
+        """Takes artifacts that were made elsewhere, by an executor written for TFX; they lie in ``uri``."""
+        self._artifacts = list(artifacts)
+
     @overload
     def __getitem__(self, index: int) -> A: ...
     @overload

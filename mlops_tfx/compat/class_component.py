@@ -15,18 +15,16 @@ such a node has all that others have: the cache with the digest of its code, sta
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from mlops_tfx import filesystem
 from mlops_tfx.artifacts import Artifact
 from mlops_tfx.base_component import Component
 from mlops_tfx.channel import BaseChannel
-from mlops_tfx.compat import drivers, json_values
+from mlops_tfx.compat import calling, drivers, json_values
 from mlops_tfx.compat.component_spec import ChannelParameter, ComponentSpec
-from mlops_tfx.compat.executor_specs import ExecutorClassSpec, ExecutorSpec, beam_flags, executor_context
-from mlops_tfx.errors import ConfigError, UserCodeError
+from mlops_tfx.compat.executor_specs import ExecutorClassSpec, ExecutorSpec
+from mlops_tfx.errors import ConfigError
 from mlops_tfx.placeholders import contains_placeholder
 from mlops_tfx.ports import InputPort, Inputs, OptionalInputs, OutputArtifacts, OutputPort, new_artifact
 from mlops_tfx.system_types import base_type_name
@@ -64,11 +62,20 @@ class BaseComponent(Component):
         # Not Component's own, which reads annotations: TFX's classes declare nothing by them.
         super(Component, cls).__init_subclass__(**kwargs)
 
+    @classmethod
+    def adopt_executor(cls) -> None:
+        """Executor and driver are what such a class is made of: `run` calls them."""
+
     def __init__(self, spec: ComponentSpec, custom_executor_spec: ExecutorSpec | None = None) -> None:
         super().__init__()
         self._check_class(spec, custom_executor_spec)
         self.spec = spec
-        self.executor_spec = (custom_executor_spec or self.EXECUTOR_SPEC).copy()
+        self._executor_spec = (custom_executor_spec or self.EXECUTOR_SPEC).copy()
+        if not isinstance(self._executor_spec, ExecutorClassSpec) and type(self).run is BaseComponent.run:
+            self.problems.append(
+                f"expected an ExecutorClassSpec or BeamExecutorSpec, received {self._executor_spec!r}; make components "
+                "that run in containers with create_container_component"
+            )
         self.driver_class = self.DRIVER_CLASS
         self.platform_config = self.PLATFORM_CONFIG
         self._parameters.update(spec.exec_properties)
@@ -110,6 +117,11 @@ class BaseComponent(Component):
         settled.__dict__.update(_parameters={**self._parameters, **known}, _unresolved={})
         return settled
 
+    @property
+    def executor_spec(self) -> Any:
+        """How this component is executed."""
+        return self._executor_spec
+
     def with_platform_config(self, config: Any) -> Self:
         """Keeps a platform's configuration with the node, and returns the node."""
         self.platform_config = config
@@ -124,8 +136,7 @@ class BaseComponent(Component):
         from mlops_tfx.execution.user_code import code_ingredients
 
         found = {"executor": str(getattr(self.executor_spec, "class_path", ""))}
-        for code in (getattr(self.executor_spec, "executor_class", None), self.driver_class):
-            found.update(code_ingredients(function=code))
+        found.update(code_ingredients(function=self.driver_class))
         module_file = self.exec_properties.get("module_file")
         if isinstance(module_file, str) and module_file:
             found.update(code_ingredients(module_file))
@@ -135,21 +146,15 @@ class BaseComponent(Component):
 
     def run(self) -> None:
         """Calls the executor."""
-        from mlops_tfx.execution.beam import watching_workers
-        from mlops_tfx.execution.user_code import user_code
-
         driven = self._driven()
         outputs = {key: _list_of(value) for key, value in self._bound_outputs.items()}
         for key, properties in driven.artifact_properties.items():
             for artifact, values in zip(outputs.get(key, ()), properties, strict=False):
                 artifact.custom_properties.update(values)
         inputs = {key: list(value) for key, value in (self._bound_inputs or {}).items()}
-        executor = self._executor()
-        with user_code(f"{type(executor).__qualname__}.Do"), watching_workers(beam_flags(self.executor_spec, self)):
-            returned = executor.Do(inputs, outputs, dict(driven.exec_properties))
-        _take_properties(returned, outputs)
+        calling.call(self.executor_spec, self, inputs, outputs, dict(driven.exec_properties))
         for key, artifacts in outputs.items():
-            _keep(self._bound_outputs[key], artifacts, f"{self.id}.outputs[{key!r}]")
+            calling.keep(self._bound_outputs[key], artifacts, f"{self.id}.outputs[{key!r}]")
 
     # What run() is made of --------------------------------------------------------------------------------------
 
@@ -166,12 +171,6 @@ class BaseComponent(Component):
             return drivers.Driven(self.exec_properties)
         said = self.context.cache_ingredients.get(_DRIVER)
         return self._drive() if said is None else _from_text(said)
-
-    def _executor(self) -> Any:
-        if not isinstance(self.executor_spec, ExecutorClassSpec):
-            raise UserCodeError(f"expected an ExecutorClassSpec, received {self.executor_spec!r}")
-        executor_class = self.executor_spec.executor_class
-        return executor_class(executor_context(executor_class, self.executor_spec, self))
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
@@ -190,10 +189,6 @@ class ExecutorArtifacts(OutputArtifacts[Artifact]):
     def __init__(self, artifact: Artifact, folder: str) -> None:
         super().__init__(type(artifact), folder)
         self._artifacts = [artifact]
-
-    def keep(self, artifacts: Sequence[Artifact]) -> None:
-        """Takes the artifacts that there are when the executor is done."""
-        self._artifacts = list(artifacts)
 
 
 class ExecutorOutputPort(OutputPort[Artifact]):
@@ -244,26 +239,6 @@ def _output_port(name: str, declared: ChannelParameter, channel: BaseChannel[Any
 
 def _list_of(value: Artifact | OutputArtifacts[Any]) -> list[Artifact]:
     return [value] if isinstance(value, Artifact) else list(value)
-
-
-def _keep(output: Any, artifacts: Sequence[Artifact], where: str) -> None:
-    for artifact in artifacts:
-        if not filesystem.is_local(artifact.uri) or not _is_below(artifact.uri, output.uri):
-            raise UserCodeError(f"{where}: expected a uri below {output.uri!r}, received uri={artifact.uri!r}")
-    output.keep(artifacts)
-
-
-def _is_below(path: str, folder: str) -> bool:
-    return os.path.commonpath([os.path.abspath(path), os.path.abspath(folder)]) == os.path.abspath(folder)
-
-
-def _take_properties(returned: Any, outputs: Mapping[str, Sequence[Artifact]]) -> None:
-    """Takes over what ``Do`` returned, if it returned an ExecutorOutput."""
-    for key, entry in getattr(returned, "output_artifacts", {}).items():
-        for artifact, said in zip(outputs.get(key, ()), entry.artifacts, strict=False):
-            artifact.custom_properties.update(drivers.custom_properties_of(said))
-            for name, value in said.properties.items():
-                artifact.set_property(name, drivers.plain_value(value))
 
 
 def _to_text(driven: drivers.Driven) -> str:

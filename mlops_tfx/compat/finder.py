@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from mlops_tfx.compat import source_trees
+from mlops_tfx.compat.absl_names import load_absl_logging
 from mlops_tfx.compat.names import ABSENT, MODULES, V1
 from mlops_tfx.errors import did_you_mean
 
@@ -46,13 +47,7 @@ def install() -> None:
     _set_python_path([_PROCESS_FOLDER, *_python_path()])
     if loaded is not None:
         sys.modules["tfx"] = _made("tfx")
-        _load_absl_logging()
-
-
-def _load_absl_logging() -> None:
-    """Scripts say ``import absl`` and then ``absl.logging``: importing TFX has that effect."""
-    if "absl" in sys.modules:
-        importlib.import_module("absl.logging")
+        load_absl_logging()
 
 
 def uninstall() -> None:
@@ -116,7 +111,7 @@ class TfxFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         """Of ``tfx.v1`` and below, puts our module itself in place: it has everything under the same name."""
         name = module.__name__
         if name == "tfx":
-            _load_absl_logging()
+            load_absl_logging()
         if _is_v1(name):
             ours = importlib.import_module(_OURS + name.removeprefix("tfx."))
             # With a path it may have submodules: that is how find_spec hears of wrong names in "from ... import".

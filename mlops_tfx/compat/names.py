@@ -66,9 +66,13 @@ MODULES: Mapping[str, Sequence[str]] = {
     "tfx.components.bulk_inferrer.component": (f"{_COMPONENTS}: BulkInferrer",),
     "tfx.components.bulk_inferrer.executor": (f"{_STANDARD_EXECUTORS}: Executor=BulkInferrerExecutor",),
     "tfx.components.distribution_validator.component": (f"{_COMPONENTS}: DistributionValidator",),
+    "tfx.components.distribution_validator.executor": (
+        f"{_STANDARD_EXECUTORS}: Executor=DistributionValidatorExecutor",
+    ),
     "tfx.components.evaluator.component": (f"{_COMPONENTS}: Evaluator",),
     "tfx.components.evaluator.executor": (f"{_STANDARD_EXECUTORS}: Executor=EvaluatorExecutor",),
     "tfx.components.example_diff.component": (f"{_COMPONENTS}: ExampleDiff",),
+    "tfx.components.example_diff.executor": (f"{_STANDARD_EXECUTORS}: Executor=ExampleDiffExecutor",),
     "tfx.components.example_gen.base_example_gen_executor": (f"{_EXAMPLE_GEN}.executor: BaseExampleGenExecutor",),
     "tfx.components.example_gen.component": (f"{_EXAMPLE_GEN}.component: FileBasedExampleGen QueryBasedExampleGen",),
     "tfx.components.example_gen.csv_example_gen.component": (f"{_EXAMPLE_GEN}.component: CsvExampleGen",),
@@ -76,10 +80,10 @@ MODULES: Mapping[str, Sequence[str]] = {
         f"{_EXAMPLE_GEN}.standard_executors: Executor=CsvExecutor",
     ),
     "tfx.components.example_gen.custom_executors.avro_executor": (
-        "mlops_tfx.ingestion.custom_executors.avro_executor: Executor",
+        f"{_EXAMPLE_GEN}.standard_executors: Executor=AvroExecutor",
     ),
     "tfx.components.example_gen.custom_executors.parquet_executor": (
-        "mlops_tfx.ingestion.custom_executors.parquet_executor: Executor",
+        f"{_EXAMPLE_GEN}.standard_executors: Executor=ParquetExecutor",
     ),
     "tfx.components.example_gen.driver": (
         f"{_EXAMPLE_GEN}.driver: Driver FileBasedDriver QueryBasedDriver update_output_artifact",
@@ -105,11 +109,15 @@ MODULES: Mapping[str, Sequence[str]] = {
     ),
     "tfx.components.experimental.data_view.utils": (f"{_COMPAT}.example_formats: get_data_view_uri",),
     "tfx.components.infra_validator.component": (f"{_COMPONENTS}: InfraValidator",),
+    "tfx.components.infra_validator.executor": (f"{_STANDARD_EXECUTORS}: Executor=InfraValidatorExecutor",),
     "tfx.components.pusher.component": (f"{_COMPONENTS}: Pusher",),
     "tfx.components.pusher.executor": (f"{_STANDARD_EXECUTORS}: Executor=PusherExecutor",),
     "tfx.components.schema_gen.component": (f"{_COMPONENTS}: SchemaGen",),
     "tfx.components.schema_gen.executor": (f"{_STANDARD_EXECUTORS}: Executor=SchemaGenExecutor",),
     "tfx.components.schema_gen.import_schema_gen.component": (f"{_COMPONENTS}: ImportSchemaGen",),
+    "tfx.components.schema_gen.import_schema_gen.executor": (
+        f"{_STANDARD_EXECUTORS}: Executor=ImportSchemaGenExecutor",
+    ),
     "tfx.components.statistics_gen.component": (f"{_COMPONENTS}: StatisticsGen",),
     "tfx.components.statistics_gen.executor": (f"{_STANDARD_EXECUTORS}: Executor=StatisticsGenExecutor",),
     "tfx.components.trainer.component": (f"{_COMPONENTS}: Trainer",),
@@ -132,6 +140,7 @@ MODULES: Mapping[str, Sequence[str]] = {
     "tfx.components.transform.executor": (f"{_STANDARD_EXECUTORS}: Executor=TransformExecutor",),
     "tfx.components.transform.stats_options_util": (f"{_COMPONENTS}.transform: StatsType",),
     "tfx.components.tuner.component": (f"{_COMPONENTS}: Tuner", f"{_COMPONENTS}.tuner: TunerFnResult"),
+    "tfx.components.tuner.executor": (f"{_STANDARD_EXECUTORS}: Executor=TunerExecutor",),
     "tfx.components.util.examples_utils": (f"{_COMPAT}.example_formats",),
     "tfx.components.util.model_utils": (
         f"{_STANDARD_EXECUTORS}: is_model_blessed=is_blessed is_infra_validated=is_blessed",

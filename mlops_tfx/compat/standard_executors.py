@@ -8,14 +8,15 @@ deliver(self.GetModelPath(input_dict))
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from mlops_tfx.artifacts import Artifact
-from mlops_tfx.compat import model_paths
+from mlops_tfx.compat import labelled_values, model_paths, user_functions
 from mlops_tfx.compat.artifact_lists import get_single_instance
 from mlops_tfx.compat.executors import Artifacts, BaseBeamExecutor
 from mlops_tfx.component import Component, RunContext
@@ -27,12 +28,34 @@ class StandardExecutor(BaseBeamExecutor):
 
     Attributes:
         COMPONENT: name of the component in `mlops_tfx.components`.
+        NOT_CALLED: what TFX's executor calls of itself and ours does not; a class that defines one is refused.
+
+    Raises:
+        TypeError: a derived class defines what is NOT_CALLED: when it is made, unless it has a ``Do`` of its own; else
+            when that goes on to the one here.
     """
 
     COMPONENT: ClassVar[str] = ""
+    NOT_CALLED: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not defines(cls, "Do"):
+            cls._refuse_what_is_not_called()
+
+    @classmethod
+    def _refuse_what_is_not_called(cls) -> None:
+        found = [name for name in (*cls.NOT_CALLED, "_make_beam_pipeline") if defines(cls, name)]
+        if found:
+            raise TypeError(
+                f"{cls.__qualname__}: {', '.join(found)} would not be called: TFX's executor of {cls.COMPONENT} calls "
+                f"it, ours does its work otherwise. Define Do, without super().Do(), or change what goes in or comes "
+                "out before or after super().Do()"
+            )
 
     def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
         """Runs the component."""
+        self._refuse_what_is_not_called()
         bound, places = self._bound(input_dict, output_dict, exec_properties)
         bound.run()
         for key, place in places.items():
@@ -59,8 +82,16 @@ class StandardExecutor(BaseBeamExecutor):
         return cls(**parameters).bind(inputs, written, context), places
 
 
+def defines(cls: type, name: str) -> bool:
+    """Whether a class, or one that it is derived from, defines a method anew that an executor of ours has."""
+    own = (base for base in cls.__mro__ if not base.__module__.startswith("mlops_tfx."))
+    return any(name in vars(base) for base in own)
+
+
 def _value(annotation: Any, value: Any) -> Any:
     """A parameter of TFX's as one of ours: JSON text of lists and dicts as such; messages are taken as text."""
+    if annotation is bool:
+        return bool(value)
     if isinstance(value, str) and value[:1] in ("[", "{") and "str" not in str(annotation).split(" | "):
         return json.loads(value)
     return value
@@ -70,6 +101,7 @@ class BulkInferrerExecutor(StandardExecutor):
     """``tfx.components.bulk_inferrer.executor.Executor``."""
 
     COMPONENT = "BulkInferrer"
+    NOT_CALLED = ("_get_inference_spec", "_run_model_inference")
 
 
 class DataViewBinderExecutor(StandardExecutor):
@@ -88,12 +120,48 @@ class EvaluatorExecutor(StandardExecutor):
     """``tfx.components.evaluator.executor.Executor``."""
 
     COMPONENT = "Evaluator"
+    NOT_CALLED = ("_get_slice_spec_from_feature_slicing_spec",)
+
+
+class DistributionValidatorExecutor(StandardExecutor):
+    """``tfx.components.distribution_validator.executor.Executor``."""
+
+    COMPONENT = "DistributionValidator"
+
+
+class ExampleDiffExecutor(StandardExecutor):
+    """``tfx.components.example_diff.executor.Executor``."""
+
+    COMPONENT = "ExampleDiff"
 
 
 class ExampleValidatorExecutor(StandardExecutor):
     """``tfx.components.example_validator.executor.Executor``."""
 
     COMPONENT = "ExampleValidator"
+    NOT_CALLED = ("_Validate",)
+
+
+class ImportSchemaGenExecutor(StandardExecutor):
+    """``tfx.components.schema_gen.import_schema_gen.executor.Executor``."""
+
+    COMPONENT = "ImportSchemaGen"
+
+
+class InfraValidatorExecutor(StandardExecutor):
+    """``tfx.components.infra_validator.executor.Executor``."""
+
+    COMPONENT = "InfraValidator"
+    NOT_CALLED = (
+        "_AddCleanup",
+        "_Cleanup",
+        "_CreateWarmupModel",
+        "_Do",
+        "_InstallGracefulShutdownHandler",
+        "_PrepareModelPath",
+        "_ValidateOnce",
+        "_ValidateWithRetry",
+    )
 
 
 class SchemaGenExecutor(StandardExecutor):
@@ -113,11 +181,51 @@ class TransformExecutor(StandardExecutor):
 
     COMPONENT = "Transform"
 
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
+        """Transforms, with the functions of ``module_file`` or those that a derived class gives."""
+        given = {
+            "materialize": "transformed_examples" in output_dict,
+            "disable_analyzer_cache": "updated_analyzer_cache" not in output_dict,
+            **exec_properties,
+        }
+        if defines(type(self), "_GetPreprocessingFn") or defines(type(self), "_GetStatsOptionsUpdaterFn"):
+            given["preprocessing_fn"] = self._GetPreprocessingFn(exec_properties, {})
+            given["stats_options_updater_fn"] = self._GetStatsOptionsUpdaterFn(exec_properties)
+            given.pop("module_file", None)
+        super().Do(input_dict, output_dict, given)
+
+    def _GetPreprocessingFn(self, inputs: Mapping[str, Any], unused_outputs: Mapping[str, Any]) -> Callable[..., Any]:
+        """The user's ``preprocessing_fn``, with its ``custom_config`` if it takes one."""
+        return _with_custom_config(user_functions.get_fn(inputs, "preprocessing_fn"), inputs)
+
+    def _GetStatsOptionsUpdaterFn(self, inputs: Mapping[str, Any]) -> Callable[..., Any] | None:
+        """The user's ``stats_options_updater_fn``, if there is one."""
+        found = user_functions.try_get_fn(inputs, "stats_options_updater_fn")
+        return found if found is None else _with_custom_config(found, inputs)
+
+
+def _with_custom_config(function: Callable[..., Any], inputs: Mapping[str, Any]) -> Callable[..., Any]:
+    if not labelled_values.FunctionHasArg(function, "custom_config"):
+        return function
+    return functools.partial(function, custom_config=json.loads(inputs.get("custom_config") or "null") or {})
+
+
+class TunerExecutor(StandardExecutor):
+    """``tfx.components.tuner.executor.Executor``: calls ``tuner_fn``."""
+
+    COMPONENT = "Tuner"
+
 
 class GenericExecutor(StandardExecutor):
     """``tfx.components.trainer.executor.GenericExecutor``: calls ``run_fn``."""
 
     COMPONENT = "Trainer"
+
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
+        """Trains, with the arguments that ``_GetFnArgs`` gives."""
+        self._refuse_what_is_not_called()
+        component: Any = self._bound(input_dict, output_dict, exec_properties)[0]
+        component.train(self._GetFnArgs(input_dict, output_dict, exec_properties))
 
     def _GetFnArgs(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> Any:
         """What ``run_fn`` is called with."""
@@ -129,6 +237,21 @@ class PusherExecutor(StandardExecutor):
     """``tfx.components.pusher.executor.Executor``."""
 
     COMPONENT = "Pusher"
+
+    def Do(self, input_dict: Artifacts, output_dict: Artifacts, exec_properties: dict[str, Any]) -> None:
+        """Pushes the model of ``GetModelPath``, unless ``CheckBlessing`` refuses it."""
+        self._refuse_what_is_not_called()
+        pushed = get_single_instance(output_dict["pushed_model"])
+        component: Any = self._bound(input_dict, output_dict, exec_properties)[0]
+        asked = defines(type(self), "CheckBlessing")
+        refused = not self.CheckBlessing(input_dict) if asked else component.is_refused()
+        if refused or component.is_held_back():
+            self._MarkNotPushed(pushed)
+            return
+        component.push_model(self.GetModelPath(input_dict))
+        noted = pushed.custom_properties
+        destination, version = noted["pushed_destination"], noted["pushed_version"]
+        self._MarkPushed(pushed, pushed_destination=str(destination), pushed_version=str(version))
 
     def CheckBlessing(self, input_dict: Artifacts) -> bool:
         """Whether all blessings that there are were given."""

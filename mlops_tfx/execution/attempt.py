@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_tfx.errors import MlopsTfxError, NodeFailedError, RunInterrupted, TerminatedBySignal
 from mlops_tfx.execution import untold
+from mlops_tfx.execution.main_thread import advice
 from mlops_tfx.execution.observer import NodeReport, NodeState
 from mlops_tfx.execution.staging import Staging
 from mlops_tfx.metadata import ExecutionState
@@ -179,7 +180,7 @@ def message_of(error: BaseException) -> str:
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"the disk is full; free some space and run again, what is complete is reused ({text})"
-    return text
+    return text + advice(error)
 
 
 def is_failure(error: BaseException) -> bool:

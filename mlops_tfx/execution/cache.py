@@ -19,6 +19,7 @@ from mlops_tfx.artifacts import CONTENT_DIGEST
 from mlops_tfx.execution.framework_code import framework_code
 from mlops_tfx.execution.imports import project_modules, source_of_module
 from mlops_tfx.execution.memory_code import memory_digest
+from mlops_tfx.execution.user_code import code_ingredients
 from mlops_tfx.parameters import canonical_json
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def ingredients(component: Component, inputs: Mapping[str, Sequence[Artifact]]) 
             found.update({f"input {key}[{i}] {name}": text for name, text in _properties(artifact)})
     found.update({f"output {key}": channel.type_name for key, channel in component.outputs.items()})
     found.update(_versions())
+    executor = getattr(component.executor_spec, "executor_class", None)
+    found.update(code_ingredients(function=executor))
     found.update(component.cache_ingredients())
     return found
 

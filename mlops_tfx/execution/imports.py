@@ -62,6 +62,11 @@ def project_modules(path: str) -> list[str]:
     return list(found)
 
 
+def imports_module(path: str, name: str) -> bool:
+    """Whether a Python file imports a module, anywhere in it; ``name`` is that of a module at the top."""
+    return any(imported.partition(".")[0] == name for imported in _imported_names(path, ""))
+
+
 def _imported_files(path: str) -> Iterator[str]:
     root, module_name = module_of_file(path)
     package = module_name if path.endswith("__init__.py") else module_name.rpartition(".")[0]

@@ -16,6 +16,7 @@ finds both (recovery.py), marks the one as failed and removes the others.
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from mlops_tfx.component import Component
 from mlops_tfx.errors import NodeFailedError, RunInterrupted, SkipSignal
 from mlops_tfx.execution import cache, dynamic, owner, system_nodes
 from mlops_tfx.execution.attempt import Attempt, message_of
+from mlops_tfx.execution.main_thread import needs_main_thread
 from mlops_tfx.execution.observer import NodeState, Observer, Step
 from mlops_tfx.execution.resolve import Artifacts, check_counts
 from mlops_tfx.execution.staging import Staging
@@ -163,8 +165,8 @@ def _execute(node: Component, run: Run, attempt: Attempt, work: Work) -> Outcome
     def log(text: str) -> None:
         run.observer.logged(node.id, text)
 
-    if timeout_sec and work.stand_in is None:
-        outputs = do_in_process(work, timeout_sec, run.stopping, rows.add, log)
+    if work.stand_in is None and (timeout_sec or needs_main_thread(node)):
+        outputs = do_in_process(work, timeout_sec or math.inf, run.stopping, rows.add, log)
     else:
         if work.stand_in is None:
             run.before_work()

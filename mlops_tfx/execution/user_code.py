@@ -20,6 +20,7 @@ from mlops_tfx import filesystem
 from mlops_tfx.errors import MlopsTfxError, UserCodeError, did_you_mean
 from mlops_tfx.execution.fresh_source import import_from_source
 from mlops_tfx.execution.imports import module_of_file, project_modules, source_of_module
+from mlops_tfx.execution.main_thread import advice
 from mlops_tfx.execution.memory_code import memory_digest
 
 _LOCK = threading.RLock()
@@ -34,7 +35,7 @@ def user_code(what: str) -> Iterator[None]:
     except MlopsTfxError:
         raise
     except Exception as error:
-        raise UserCodeError(f"{what} raised {type(error).__name__}: {error}{_place(error)}") from error
+        raise UserCodeError(f"{what} raised {type(error).__name__}: {error}{_place(error)}{advice(error)}") from error
 
 
 def _place(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""Runs a component in a process of its own, which is killed when its time is over.
+"""Runs a component in a process of its own, which is killed when its time is over. It has a main thread there.
 
 A thread of Python cannot be stopped from outside, and a forked child of a process that has used TensorFlow may hang. So
 the process is started afresh. It leads a process group: what it starts (Beam's workers, a container's client) goes with
@@ -46,7 +46,7 @@ def do_in_process(
     report_rows: Callable[[int], None],
     log: Callable[[str], None],
 ) -> Outputs:
-    """Does the work in a process of its own and returns the outputs.
+    """Does the work in a process of its own and returns the outputs; ``timeout_sec`` may be infinite.
 
     Raises:
         NodeTimeoutError: it was not done in time; the process is gone.
@@ -78,8 +78,9 @@ def _pickled(work: Work) -> bytes:
         data: bytes = pickle.dumps((*_module_of(work.component), cloudpickle.dumps(work)))
     except Exception as error:
         raise ConfigError(
-            f"{work.component.id}: with execution_timeout_sec a component runs in a process of its own, and it cannot "
-            f"be sent there: {type(error).__name__}: {error}; keep what cannot be pickled out of its parameters"
+            f"{work.component.id}: with execution_timeout_sec, or with an executor that imports signal, a component "
+            f"runs in a process of its own, and it cannot be sent there: {type(error).__name__}: {error}; keep what "
+            "cannot be pickled out of its parameters"
         ) from error
     return data
 

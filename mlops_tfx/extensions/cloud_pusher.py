@@ -57,7 +57,7 @@ class CloudPusher(Pusher, first=_ARGUMENTS):
     def run(self) -> None:
         """Delivers the model, or says why not."""
         filesystem.makedirs(self.pushed_model.uri)
-        if self._is_refused():
+        if self.is_refused() or self.is_held_back():
             return
         model_uri = self._model_uri()
         filesystem.copy_tree(self._model_folder(), self.pushed_model.uri)

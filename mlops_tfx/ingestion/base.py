@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlops_tfx.artifacts import Examples
 from mlops_tfx.component import Component, Outputs
@@ -47,6 +47,24 @@ class BaseExampleGen(Component):
     """
 
     examples = Outputs(Examples)
+
+    @classmethod
+    def adopt_executor(cls) -> None:
+        """Raises TypeError: executors and drivers written for TFX are called by the ExampleGens of `mlops_tfx.v1`."""
+        base = cls.__mro__[1].__name__
+        raise TypeError(
+            f"{cls.__qualname__}: EXECUTOR_SPEC and DRIVER_CLASS are not called for mlops_tfx.{base}; derive the class "
+            f"from mlops_tfx.v1's {base}, or from the one of mlops_tfx.compat.example_gen.component; or define read()"
+        )
+
+    def problems_with_reader(self, executor: Any) -> Iterator[str]:
+        """What would not be called of an executor written for TFX, which here can but read."""
+        if hasattr(executor, "is_reader") and not executor.is_reader():
+            yield (
+                f"expected an executor that defines GetInputSourceToExamplePTransform alone, received {executor!r}: "
+                f"its Do or GenerateExamplesByBeam is called by the {type(self).__name__} of mlops_tfx.v1 and "
+                "mlops_tfx.compat.example_gen.component only"
+            )
 
     def ingest(
         self,

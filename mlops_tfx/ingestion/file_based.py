@@ -81,6 +81,7 @@ class FileBasedExampleGen(BaseExampleGen):
             yield str(error)
         if self.custom_executor_spec is not None and not callable(self._executor()):
             yield f"expected a function or class as custom_executor_spec, received {self.custom_executor_spec!r}"
+        yield from self.problems_with_reader(self._executor())
         payload, file_format = self.storage()
         if payload == config.PayloadFormat.FORMAT_UNSPECIFIED:
             yield f"expected an output_data_format such as FORMAT_TF_EXAMPLE, received {payload!r}"
@@ -155,11 +156,14 @@ class FileBasedExampleGen(BaseExampleGen):
             return self.read(split)
         if not hasattr(executor, "GetInputSourceToExamplePTransform"):
             return executor(split)
-        made = executor() if isinstance(executor, type) else executor
+        made = self._new_executor(executor) if isinstance(executor, type) else executor
         return made.GetInputSourceToExamplePTransform()(self._tfx_properties(), split.pattern)
 
     def _executor(self) -> Any:
         return getattr(self.custom_executor_spec, "executor_class", self.custom_executor_spec)
+
+    def _new_executor(self, executor_class: type) -> Any:
+        return executor_class()
 
     def _tfx_properties(self) -> dict[str, Any]:
         """Execution properties as a TFX executor receives them: configurations as JSON text."""

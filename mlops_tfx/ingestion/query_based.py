@@ -75,6 +75,7 @@ class QueryBasedExampleGen(BaseExampleGen):
             yield str(error)
         if self.custom_executor_spec is not None and not callable(self._executor()):
             yield f"expected a function or class as custom_executor_spec, received {self.custom_executor_spec!r}"
+        yield from self.problems_with_reader(self._executor())
 
     def cache_ingredients(self) -> Mapping[str, str]:
         """The code of a reader; the queries are parameters."""
@@ -99,11 +100,14 @@ class QueryBasedExampleGen(BaseExampleGen):
             return self.read(query)
         if not hasattr(executor, "GetInputSourceToExamplePTransform"):
             return executor(query)
-        made = executor() if isinstance(executor, type) else executor
+        made = self._new_executor(executor) if isinstance(executor, type) else executor
         return made.GetInputSourceToExamplePTransform()(self._tfx_properties(), query)
 
     def _executor(self) -> Any:
         return getattr(self.custom_executor_spec, "executor_class", self.custom_executor_spec)
+
+    def _new_executor(self, executor_class: type) -> Any:
+        return executor_class()
 
     def _tfx_properties(self) -> dict[str, Any]:
         """Execution properties as a TFX executor receives them: configurations as JSON text."""

@@ -71,6 +71,7 @@ def encode_feature(column: pa.Array) -> pa.BinaryArray:
 
 def varint(value: int) -> bytes:
     """A non-negative integer in protobuf's base-128 form."""
+    # The model server has the same few lines (varints.py): it imports nothing of the framework, nor this layer of it.
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)

@@ -21,7 +21,15 @@ if TYPE_CHECKING:
 
 _ATTEMPTS = 8
 _WAIT_SECONDS = 0.05
-_RACES = ("already exists", "duplicate key", "database exists", "deadlock", "tuple concurrently updated")
+# What ML Metadata says while another process makes the same database; the last one, when some of its tables are there.
+_RACES = (
+    "already exists",
+    "duplicate key",
+    "database exists",
+    "deadlock",
+    "tuple concurrently updated",
+    "There are a subset of tables",
+)
 
 
 def connection_proto(connection: ConnectionConfig, *, read_only: bool = False) -> pb.ConnectionConfig:

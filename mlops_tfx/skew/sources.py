@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from tensorflow.core.protobuf import saved_model_pb2
 
 from mlops_tfx import filesystem
+from mlops_tfx.serving.export.graph_edges import edges_of, node_of, upstream
 from mlops_tfx.serving.export.transform import GraphTransform
 
 _SIGNATURE = "transform_signature"
@@ -33,34 +34,18 @@ def feature_sources(folder: str) -> Mapping[str, frozenset[str]]:
 
 def _of_graph(graph: Any, signature: Any) -> dict[str, frozenset[str]]:
     """Follows the edges of a flat graph backwards, control edges left out."""
-    edges = {node.name: [_node(name) for name in node.input if not name.startswith("^")] for node in graph.node}
-    raw = {node: name for name, info in signature.inputs.items() for node in _nodes(info)}
-    return {name: frozenset(_reached(list(_nodes(info)), edges, raw)) for name, info in signature.outputs.items()}
+    edges = edges_of(graph, control=False)
+    raw = {node_of(tensor): name for name, info in signature.inputs.items() for tensor in _tensors(info)}
+    reached = {name: upstream(_tensors(info), edges) for name, info in signature.outputs.items()}
+    return {name: frozenset(raw[node] for node in nodes & raw.keys()) for name, nodes in reached.items()}
 
 
-def _reached(pending: list[str], edges: Mapping[str, list[str]], raw: Mapping[str, str]) -> Iterator[str]:
-    seen: set[str] = set()
-    while pending:
-        node = pending.pop()
-        if node not in seen:
-            seen.add(node)
-            pending += edges.get(node, [])
-            if node in raw:
-                yield raw[node]
-
-
-def _nodes(info: Any) -> Iterator[str]:
-    """The nodes that a tensor, dense, sparse or ragged, comes from."""
+def _tensors(info: Any) -> list[str]:
+    """The tensors that one is made of, dense, sparse or ragged."""
     kind = info.WhichOneof("encoding")
     if kind == "coo_sparse":
         sparse = info.coo_sparse
-        names = [sparse.values_tensor_name, sparse.indices_tensor_name, sparse.dense_shape_tensor_name]
-    elif kind == "composite_tensor":
-        names = [component.name for component in info.composite_tensor.components]
-    else:
-        names = [info.name]
-    return map(_node, names)
-
-
-def _node(tensor: str) -> str:
-    return tensor.partition(":")[0]
+        return [sparse.values_tensor_name, sparse.indices_tensor_name, sparse.dense_shape_tensor_name]
+    if kind == "composite_tensor":
+        return [component.name for component in info.composite_tensor.components]
+    return [info.name]

@@ -6,15 +6,12 @@ may take more parameters after those. Nothing is loaded before it is used. ``doc
 
 from __future__ import annotations
 
-import importlib
-import sys
 from typing import TYPE_CHECKING
 
+from mlops_tfx.compat.absl_names import load_absl_logging
 from mlops_tfx.v1.lazy import SUBMODULE, offer
 
-if "absl" in sys.modules:
-    # Scripts say "import absl" and then absl.logging: importing TFX has that effect.
-    importlib.import_module("absl.logging")
+load_absl_logging()
 
 if TYPE_CHECKING:
     from mlops_tfx.v1 import components, dsl, extensions, orchestration, proto, testing, types, utils

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 from mlops_tfx.v1.lazy import offer
 
 if TYPE_CHECKING:
+    from mlops_tfx.compat.example_gen.component import CsvExampleGen, ImportExampleGen
     from mlops_tfx.components import (
         BulkInferrer,
-        CsvExampleGen,
         Evaluator,
         ExampleDiff,
         ExampleValidator,
-        ImportExampleGen,
         ImportSchemaGen,
         InfraValidator,
         Pusher,
@@ -49,6 +48,8 @@ __all__ = [
 
 _HOMES = {
     **dict.fromkeys(__all__, "mlops_tfx.components"),
+    # Those which subclasses may give an executor and a driver of their own.
+    **dict.fromkeys(("CsvExampleGen", "ImportExampleGen"), "mlops_tfx.compat.example_gen.component"),
     "DataAccessor": "mlops_tfx.io.dataset",
     "FnArgs": "mlops_tfx.training",
     "TunerFnResult": "mlops_tfx.components.tuner",

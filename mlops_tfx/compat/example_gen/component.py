@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from mlops_tfx import components, config, ingestion
 from mlops_tfx.artifacts import Examples
-from mlops_tfx.compat import drivers, json_values
+from mlops_tfx.compat import calling, drivers, json_values
 from mlops_tfx.compat.example_gen import driver
-from mlops_tfx.compat.executor_specs import executor_context
 from mlops_tfx.compat.executors import BaseExecutor
 from mlops_tfx.errors import ConfigError
 from mlops_tfx.ingestion.file_based import as_text
@@ -26,12 +25,29 @@ class _TfxExampleGen:
     ``GenerateExamplesByBeam`` writes the artifact itself. A driver of the user's own decides on span and patterns.
     """
 
-    EXECUTOR_SPEC: ClassVar[Any] = None
     DRIVER_CLASS: ClassVar[Any] = driver.FileBasedDriver
 
+    @classmethod
+    def adopt_executor(cls) -> None:
+        """Executor and driver are asked for when they are needed. Raises TypeError unless they are classes."""
+        spec: Any = cls.EXECUTOR_SPEC  # type: ignore[attr-defined]  # of the class this one is mixed into
+        if spec is not None and not isinstance(getattr(spec, "executor_class", None), type):
+            raise TypeError(
+                f"{cls.__qualname__}: expected EXECUTOR_SPEC to be a BeamExecutorSpec or ExecutorClassSpec, received "
+                f"{spec!r}"
+            )
+        if not isinstance(cls.DRIVER_CLASS, type):
+            raise TypeError(f"{cls.__qualname__}: expected DRIVER_CLASS to be a class, received {cls.DRIVER_CLASS!r}")
+
     def _executor(self: Any) -> Any:
-        spec = self.custom_executor_spec or self.EXECUTOR_SPEC
-        return getattr(spec, "executor_class", spec)
+        found = getattr(self.executor_spec, "executor_class", self.executor_spec)
+        # TFX's executors for Avro and Parquet read faster as functions; classes derived from them do not.
+        return found.READER if isinstance(found, type) and "READER" in vars(found) else found
+
+    def _new_executor(self: Any, executor_class: Any) -> Any:
+        if not issubclass(executor_class, BaseExecutor):
+            return executor_class()
+        return executor_class(calling.executor_context(executor_class, self.executor_spec, self))
 
     def cache_ingredients(self: Any) -> Mapping[str, str]:
         """As for ours; and the driver's code, and what it says."""
@@ -91,31 +107,24 @@ class _TfxExampleGen:
         executor = self._executor()
         if not (isinstance(executor, type) and issubclass(executor, BaseExecutor)):
             return False
-        if not hasattr(executor, "GetInputSourceToExamplePTransform"):
-            return True
-        from mlops_tfx.compat.example_gen.executor import BaseExampleGenExecutor as Base
-
-        plain = getattr(executor, "GenerateExamplesByBeam", None) is Base.GenerateExamplesByBeam
-        return not (plain and executor.Do is Base.Do)
+        return not (hasattr(executor, "is_reader") and executor.is_reader())
 
     def _call_executor(self: Any) -> None:
-        from mlops_tfx.execution.beam import watching_workers
-        from mlops_tfx.execution.user_code import user_code
         from mlops_tfx.io import ingest
 
         properties = self._tfx_properties()
         if not self._has_driver():
             properties.update(self._span_properties())
-        executor_class = self._executor()
-        spec = self.custom_executor_spec or self.EXECUTOR_SPEC
-        executor = executor_class(executor_context(executor_class, spec, self))
         outputs = {"examples": self.examples.make(1)}
-        flags = self.context.beam_pipeline_args
-        with user_code(f"{executor_class.__qualname__}.Do"), watching_workers(flags):
-            executor.Do({}, outputs, properties)
-        for artifact in outputs["examples"]:
+        calling.call(self.executor_spec, self, {}, outputs, properties)
+        calling.keep(self.examples, outputs["examples"], f"{self.id}.outputs['examples']")
+        for artifact in self.examples:
             span, fingerprint = properties.get("span") or 0, properties.get("input_fingerprint") or ""
             ingest.set_input_properties(artifact, span, properties.get("version"), fingerprint)
+
+    def problems_with_reader(self, executor: Any) -> Iterator[str]:
+        """None: executors that write the artifact themselves are called."""
+        return iter(())
 
     def _span_properties(self) -> dict[str, Any]:
         raise NotImplementedError

@@ -29,6 +29,13 @@ class BaseExampleGenExecutor(BaseBeamExecutor, abc.ABC):
     Those that divide rows in their own way override ``GenerateExamplesByBeam``.
     """
 
+    @classmethod
+    def is_reader(cls) -> bool:
+        """Whether a subclass does no more than read: we divide and write the rows then, and count them."""
+        base = BaseExampleGenExecutor
+        names = ("Do", "GenerateExamplesByBeam", "_make_beam_pipeline")
+        return all(getattr(cls, name) is getattr(base, name) for name in names)
+
     @abc.abstractmethod
     def GetInputSourceToExamplePTransform(self) -> Any:
         """Returns what makes a PTransform of ``(exec_properties, split_pattern)``: from a pipeline to rows.

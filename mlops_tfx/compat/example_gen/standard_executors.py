@@ -9,6 +9,8 @@ import apache_beam as beam
 
 from mlops_tfx import config
 from mlops_tfx.compat.example_gen.executor import BaseExampleGenExecutor
+from mlops_tfx.ingestion.custom_executors import avro_executor, parquet_executor
+from mlops_tfx.ingestion.source import rows_of
 from mlops_tfx.io import inputs, records
 
 
@@ -28,6 +30,26 @@ class ImportExecutor(BaseExampleGenExecutor):
         return lambda exec_properties, split_pattern: _Read(exec_properties, split_pattern, _read_records)
 
 
+class AvroExecutor(BaseExampleGenExecutor):
+    """``tfx.components.example_gen.custom_executors.avro_executor.Executor``: Avro files to tf.train.Examples."""
+
+    READER = staticmethod(avro_executor.read_avro)
+
+    def GetInputSourceToExamplePTransform(self) -> Any:
+        """Returns a PTransform of ``(exec_properties, split_pattern)``."""
+        return lambda exec_properties, split_pattern: _Read(exec_properties, split_pattern, _read_avro)
+
+
+class ParquetExecutor(BaseExampleGenExecutor):
+    """``tfx.components.example_gen.custom_executors.parquet_executor.Executor``: Parquet files to tf.train.Examples."""
+
+    READER = staticmethod(parquet_executor.read_parquet)
+
+    def GetInputSourceToExamplePTransform(self) -> Any:
+        """Returns a PTransform of ``(exec_properties, split_pattern)``."""
+        return lambda exec_properties, split_pattern: _Read(exec_properties, split_pattern, _read_parquet)
+
+
 class _Read(beam.PTransform):
     def __init__(self, exec_properties: dict[str, Any], pattern: str, read: Callable[..., Iterable[Any]]) -> None:
         super().__init__()
@@ -42,12 +64,24 @@ class _Read(beam.PTransform):
 
 
 def _read_csv(split: inputs.InputSplit, payload: str) -> Iterator[Any]:
-    import tensorflow as tf
-
     from mlops_tfx.io import csv_files, csv_inspect
 
     table = csv_inspect.inspect_csv(split.files, csv_files.CsvFormat(",", (), {}))
-    for rows in csv_files.read_csv(table):
+    return _examples(csv_files.read_csv(table))
+
+
+def _read_avro(split: inputs.InputSplit, payload: str) -> Iterator[Any]:
+    return _examples(rows_of(avro_executor.read_avro(split), "FORMAT_TF_EXAMPLE", split.name))
+
+
+def _read_parquet(split: inputs.InputSplit, payload: str) -> Iterator[Any]:
+    return _examples(rows_of(parquet_executor.read_parquet(split), "FORMAT_TF_EXAMPLE", split.name))
+
+
+def _examples(batches: Iterable[Any]) -> Iterator[Any]:
+    import tensorflow as tf
+
+    for rows in batches:
         for record in rows.records.to_pylist():
             yield tf.train.Example.FromString(record)
 

@@ -7,12 +7,13 @@ What it loads, saved once more, is linked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import tensorflow as tf
 
 from mlops_tfx import filesystem
+from mlops_tfx.serving.export.graph_edges import edges_of, upstream
 
 _MODEL, _EXTRA = "saved_model.pb", "assets.extra"
 # What a session runs when it has restored a model: in TensorFlow 2, and in 1.
@@ -82,29 +83,13 @@ def _keep_defaults(before: str, after: str) -> None:
 def _unlinked(graph: Any) -> Iterable[str]:
     if not graph.saver_def.restore_op_name:
         return ()  # a model that has nothing to restore
-    nodes = {node.name: node for node in graph.graph_def.node}
+    edges = edges_of(graph.graph_def, control=True)
+    variables = {node.name for node in graph.graph_def.node if node.op == "VarHandleOp"}
     roots = {
         name: [tensor.name for tensor in signature.outputs.values()] for name, signature in graph.signature_def.items()
     }
     at_start = roots.pop(_INIT_OP, [])
     for collection in _INIT_COLLECTIONS:
         at_start += graph.collection_def[collection].node_list.value if collection in graph.collection_def else []
-    read = _handles([tensor for outputs in roots.values() for tensor in outputs], nodes)
-    return read - _handles([graph.saver_def.restore_op_name, *at_start], nodes)
-
-
-def _handles(roots: Iterable[str], nodes: Mapping[str, Any]) -> set[str]:
-    """Names of the resource variables that these nodes depend on."""
-    seen: set[str] = set()
-    waiting = [_node_of(root) for root in roots]
-    while waiting:
-        name = waiting.pop()
-        if name in seen or name not in nodes:
-            continue
-        seen.add(name)
-        waiting.extend(_node_of(source) for source in nodes[name].input)
-    return {name for name in seen if nodes[name].op == "VarHandleOp"}
-
-
-def _node_of(tensor: str) -> str:
-    return tensor.removeprefix("^").partition(":")[0]
+    read = upstream([tensor for outputs in roots.values() for tensor in outputs], edges)
+    return variables & (read - upstream([graph.saver_def.restore_op_name, *at_start], edges))

@@ -1,4 +1,7 @@
-"""Whole numbers as protobuf writes them."""
+"""Whole numbers as protobuf writes them.
+
+`mlops_tfx.io.wire` has the same few lines: the server imports nothing of the framework, and that layer nothing of it.
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -116,6 +117,30 @@ def test_a_schema_of_another_release_is_named(path, version, message, read_only)
         database.execute("UPDATE MLMDEnv SET schema_version = ?", (version,))
     with pytest.raises(MetadataError, match=message):
         MetadataStore(SqliteConnection(path), read_only=read_only)
+
+
+def test_tables_that_another_process_is_just_making_are_waited_for(path, monkeypatch):
+    """ML Metadata calls a database with some of its tables broken; the others may be there a moment later."""
+    complete = path.with_suffix(".complete")
+    shutil.copy(path, complete)
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("DROP TABLE Association")
+    waits = []
+
+    def other_process_goes_on(seconds):
+        waits.append(seconds)
+        if len(waits) == 2:
+            shutil.copy(complete, path)
+
+    monkeypatch.setattr("mlops_tfx.metadata.connect.time.sleep", other_process_goes_on)
+    with MetadataStore(SqliteConnection(path)) as store:
+        store.publish(make_node(), inputs={}, outputs={}, properties={})
+    assert len(waits) == 2
+
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("DROP TABLE Association")
+    with pytest.raises(MetadataError, match="cannot be opened: There are a subset of tables"):
+        MetadataStore(SqliteConnection(path))
 
 
 def test_a_reader_makes_nothing(tmp_path):
