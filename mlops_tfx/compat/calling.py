@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from mlops_tfx.ports import OutputArtifacts
 
 if TYPE_CHECKING:
     from mlops_tfx.base_component import Component
+    from mlops_tfx.run_context import RunContext
 
 _ALWAYS_GIVEN = ("train_args", "eval_args")  # TFX's components put an empty message where there is none
 
@@ -43,6 +45,15 @@ def executor_context(executor_class: Any, spec: Any, component: Component) -> An
 def beam_flags(spec: Any, component: Component) -> list[str]:
     """Flags of the pipeline, of the node and of the executor spec."""
     return [*component.context.beam_pipeline_args, *getattr(spec, "beam_pipeline_args", ())]
+
+
+def with_flags(context: RunContext, flags: Sequence[str]) -> RunContext:
+    """Returns a context whose Beam pipelines have these flags."""
+    from mlops_tfx.execution.beam import beam_pipeline
+
+    return dataclasses.replace(
+        context, beam_pipeline_args=tuple(flags), beam_pipeline=lambda: beam_pipeline(tuple(flags))
+    )
 
 
 @dataclass(frozen=True)

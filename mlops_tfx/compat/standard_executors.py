@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from mlops_tfx.artifacts import Artifact
-from mlops_tfx.compat import labelled_values, model_paths, user_functions
+from mlops_tfx.compat import calling, labelled_values, model_paths, user_functions
 from mlops_tfx.compat.artifact_lists import get_single_instance
 from mlops_tfx.compat.executors import Artifacts, BaseBeamExecutor
 from mlops_tfx.component import Component, RunContext
@@ -79,6 +79,7 @@ class StandardExecutor(BaseBeamExecutor):
                 written[key] = get_single_instance(artifacts)
         known: RunContext | None = getattr(self._context, "run_context", None)
         context = known or RunContext("", "", self.COMPONENT, tempfile.mkdtemp())
+        context = calling.with_flags(context, self._beam_pipeline_args)
         return cls(**parameters).bind(inputs, written, context), places
 
 

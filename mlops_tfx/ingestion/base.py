@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mlops_tfx import config
     from mlops_tfx.io.ingest import Storage
     from mlops_tfx.io.partition import Partition
+    from mlops_tfx.run_context import RunContext
 
 
 _MOST_LOGGED = 20
@@ -56,6 +57,10 @@ class BaseExampleGen(Component):
             f"{cls.__qualname__}: EXECUTOR_SPEC and DRIVER_CLASS are not called for mlops_tfx.{base}; derive the class "
             f"from mlops_tfx.v1's {base}, or from the one of mlops_tfx.compat.example_gen.component; or define read()"
         )
+
+    def beam_context(self) -> RunContext:
+        """Where Beam pipelines of sources run."""
+        return self.context
 
     def problems_with_reader(self, executor: Any) -> Iterator[str]:
         """What would not be called of an executor written for TFX, which here can but read."""
@@ -102,7 +107,7 @@ class BaseExampleGen(Component):
         if any(source.is_beam for source in span.sources.values()):
             from mlops_tfx.ingestion import beam_source
 
-            written = beam_source.write_splits(artifact, span.sources, division, storage, self.context)
+            written = beam_source.write_splits(artifact, span.sources, division, storage, self.beam_context())
         else:
             rows = {name: rows_of(source, storage.payload, name) for name, source in span.sources.items()}
             written = ingesting.write_splits(artifact, rows, division, storage, self.context.report_rows)

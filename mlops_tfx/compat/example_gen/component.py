@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from mlops_tfx import components, config, ingestion
 from mlops_tfx.artifacts import Examples
@@ -13,6 +13,9 @@ from mlops_tfx.compat.example_gen import driver
 from mlops_tfx.compat.executors import BaseExecutor
 from mlops_tfx.errors import ConfigError
 from mlops_tfx.ingestion.file_based import as_text
+
+if TYPE_CHECKING:
+    from mlops_tfx.run_context import RunContext
 
 _DRIVER = "driver"
 _DEFAULT_DRIVERS = (driver.FileBasedDriver, driver.QueryBasedDriver)
@@ -121,6 +124,10 @@ class _TfxExampleGen:
         for artifact in self.examples:
             span, fingerprint = properties.get("span") or 0, properties.get("input_fingerprint") or ""
             ingest.set_input_properties(artifact, span, properties.get("version"), fingerprint)
+
+    def beam_context(self: Any) -> RunContext:
+        """With the flags of the executor spec, too."""
+        return calling.with_flags(self.context, calling.beam_flags(self.executor_spec, self))
 
     def problems_with_reader(self, executor: Any) -> Iterator[str]:
         """None: executors that write the artifact themselves are called."""

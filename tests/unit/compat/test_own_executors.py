@@ -151,25 +151,27 @@ class WithFolder(BaseExampleGenExecutor):
     def GetInputSourceToExamplePTransform(self) -> Any:
         place = Path(self._get_tmp_dir()) / "note"
         place.write_text(str(len(self._beam_pipeline_args)))
-        return lambda exec_properties, split_pattern: _Counted(place.read_text())
+        return lambda exec_properties, split_pattern: _Flags(place.read_text())
 
 
-class _Counted(beam.PTransform):
+class _Flags(beam.PTransform):
     def __init__(self, text: str) -> None:
         super().__init__()
         self._text = text
 
     def expand(self, pipeline: Any) -> Any:
+        assert pipeline.pipeline.options.get_all_options()["experiments"] == ["one"]
         return pipeline | beam.Create([{"x": int(self._text)}])
 
 
 def test_a_reader_has_tfx_s_context(tmp_path: Path) -> None:
     spec = BeamExecutorSpec(WithFolder)
-    spec.add_beam_pipeline_args(["--direct_num_workers=1"])
-    gen = FileBasedExampleGen(input_base=str(tmp_path), custom_executor_spec=spec)
+    spec.add_beam_pipeline_args(["--direct_num_workers=1", "--experiments=one"])
+    gen = FileBasedExampleGen(input_base=str(tmp_path / "nowhere"), custom_executor_spec=spec)
+    assert list(gen.problems) == []
     (examples,) = run(tmp_path, gen).outputs["FileBasedExampleGen"]["examples"]
     found = values_of(examples)
-    assert found["train"] + found["eval"] == [1]
+    assert found["train"] + found["eval"] == [2]
 
 
 def test_our_own_example_gens_say_that_they_do_not_call_executors_of_subclasses() -> None:
