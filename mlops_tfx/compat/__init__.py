@@ -12,7 +12,8 @@ are served by the table in `mlops_tfx.compat.names`: from TFX's modules to ours.
     script.py            runs a script with it
     component_spec.py    ComponentSpec and its parameters
     class_component.py   BaseComponent: component classes as nodes
-    executors.py         what does their work; executor_specs.py: which, and where; drivers.py: what is asked before
+    executors.py         what does their work; executor_specs.py: which, and where; drivers.py: what is asked before;
+                         calling.py: with what they are called
     standard_executors.py, standard_specs.py    executors and specs of the standard components, to derive from
     example_gen/         ExampleGens with custom executors and drivers
     containers/          components whose work is a command in a container
