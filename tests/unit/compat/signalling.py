@@ -1,4 +1,4 @@
-"""A component written for TFX whose executor waits for a signal, as only a main thread can."""
+"""A component written for TFX whose executor waits for a signal, as only a main thread can; and a function that does."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from mlops_tfx.compat.class_component import BaseComponent
 from mlops_tfx.compat.component_spec import ChannelParameter, ComponentSpec
 from mlops_tfx.compat.executor_specs import ExecutorClassSpec
 from mlops_tfx.compat.executors import BaseExecutor
+from mlops_tfx.function_component import component
 
 
 class Alarm(Exception):
@@ -47,3 +48,9 @@ class Alarmed(BaseComponent):
 
     def __init__(self) -> None:
         super().__init__(AlarmedSpec(text=Channel(type=String)))
+
+
+@component
+def Signalling() -> None:
+    """Sets a signal handler."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
