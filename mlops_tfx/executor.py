@@ -44,6 +44,6 @@ def replace_run(cls: type[Component]) -> None:
     cls.run = _run  # type: ignore[method-assign]  # what a subclass would define
 
 
-def _run(component: Component) -> None:
+def _run(self: Component) -> None:
     """Does what the executor does."""
-    component.executor_spec.run_for(component)
+    self.executor_spec.run_for(self)

@@ -43,7 +43,7 @@ class _TfxExampleGen:
             raise TypeError(f"{cls.__qualname__}: expected DRIVER_CLASS to be a class, received {cls.DRIVER_CLASS!r}")
 
     def _executor(self: Any) -> Any:
-        found = getattr(self.executor_spec, "executor_class", self.executor_spec)
+        found: Any = getattr(self.executor_spec, "executor_class", self.executor_spec)
         # TFX's executors for Avro and Parquet read faster as functions; classes derived from them do not.
         return found.READER if isinstance(found, type) and "READER" in vars(found) else found
 
