@@ -1,4 +1,4 @@
-"""A component written for TFX whose executor waits for a signal, as only a main thread can; and a function that does."""
+"""A component written for TFX whose executor waits for a signal, as only a main thread can; a function that does."""
 
 from __future__ import annotations
 
