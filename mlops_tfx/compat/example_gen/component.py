@@ -45,7 +45,7 @@ class _TfxExampleGen:
     def _executor(self: Any) -> Any:
         found: Any = getattr(self.executor_spec, "executor_class", self.executor_spec)
         # TFX's executors for Avro and Parquet read faster as functions; classes derived from them do not.
-        return found.READER if isinstance(found, type) and "READER" in vars(found) else found
+        return found.READER if "READER" in getattr(found, "__dict__", {}) else found
 
     def _new_executor(self: Any, executor_class: Any) -> Any:
         if not issubclass(executor_class, BaseExecutor):
