@@ -206,7 +206,7 @@ MODULES: Mapping[str, Sequence[str]] = {
     "tfx.extensions.google_cloud_ai_platform.pusher.component": (f"{_VERTEX}.pusher: Pusher",),
     "tfx.extensions.google_cloud_ai_platform.trainer.component": (f"{_VERTEX}.trainer: Trainer",),
     "tfx.extensions.google_cloud_ai_platform.tuner.component": (f"{_VERTEX}.tuner: Tuner",),
-    "tfx.extensions.google_cloud_big_query.example_gen.component": (f"{_COMPONENTS}: BigQueryExampleGen",),
+    "tfx.extensions.google_cloud_big_query.example_gen.component": (f"{_EXAMPLE_GEN}.component: BigQueryExampleGen",),
     "tfx.extensions.google_cloud_big_query.pusher.component": ("mlops_tfx.extensions.google_cloud_big_query: Pusher",),
     #
     # Running

@@ -186,19 +186,17 @@ class ImportExampleGen(_FileBased, components.ImportExampleGen):
     EXECUTION_TYPE = components.ImportExampleGen.EXECUTION_TYPE
 
 
-class QueryBasedExampleGen(_TfxExampleGen, ingestion.QueryBasedExampleGen):
-    """`mlops_tfx.ingestion.QueryBasedExampleGen` with TFX's class attributes."""
-
-    EXECUTION_TYPE = ingestion.QueryBasedExampleGen.EXECUTION_TYPE
+class _QueryBased(_TfxExampleGen):
     DRIVER_CLASS: ClassVar[Any] = driver.QueryBasedDriver
 
-    def queries(self) -> dict[str, str]:
+    def queries(self: Any) -> dict[str, str]:
         if not self._has_driver() or self._bound_inputs is None:
-            return super().queries()
+            own: dict[str, str] = super().queries()  # type: ignore[misc]  # of the class this one is mixed into
+            return own
         resolved = config.Input.model_validate_json(self._driven().exec_properties["input_config"])
         return {split.name: split.pattern for split in resolved.splits}
 
-    def _span_properties(self) -> dict[str, Any]:
+    def _span_properties(self: Any) -> dict[str, Any]:
         from mlops_tfx.ingestion.queries import query_of_span, spans_of
 
         spans = spans_of(self.range_config, self.queries())
@@ -206,6 +204,22 @@ class QueryBasedExampleGen(_TfxExampleGen, ingestion.QueryBasedExampleGen):
             raise ConfigError(f"expected a range of one span, received spans {spans}")
         splits = [(name, query_of_span(query, spans[0])) for name, query in self.queries().items()]
         return {"input_config": _input_json(splits), "span": spans[0], "version": None}
+
+    def _given_properties(self: Any) -> dict[str, Any]:
+        queries = list(super().queries().items())  # type: ignore[misc]  # of the class this one is mixed into
+        return {**super()._given_properties(), "input_config": _input_json(queries)}
+
+
+class QueryBasedExampleGen(_QueryBased, ingestion.QueryBasedExampleGen):
+    """`mlops_tfx.ingestion.QueryBasedExampleGen` with TFX's class attributes."""
+
+    EXECUTION_TYPE = ingestion.QueryBasedExampleGen.EXECUTION_TYPE
+
+
+class BigQueryExampleGen(_QueryBased, components.BigQueryExampleGen):
+    """`mlops_tfx.components.BigQueryExampleGen` with TFX's class attributes."""
+
+    EXECUTION_TYPE = "tfx.extensions.google_cloud_big_query.example_gen.component.BigQueryExampleGen"
 
 
 def _input_json(splits: list[tuple[str, str]]) -> str:

@@ -145,6 +145,31 @@ def test_an_example_gen_that_divides_rows_itself_and_has_a_driver(tmp_path: Path
     assert examples.custom_properties["span"] == 7
 
 
+class Counting(BaseExampleGenExecutor):
+    """A query is how many numbers there are to be."""
+
+    def GetInputSourceToExamplePTransform(self) -> Any:
+        return _counted
+
+
+@beam.ptransform_fn
+def _counted(pipeline: Any, exec_properties: dict[str, Any], query: str) -> Any:
+    assert json.loads(exec_properties["input_config"])["splits"] == [{"name": "single_split", "pattern": query}]
+    return pipeline | beam.Create([{"x": i} for i in range(int(query))])
+
+
+class CountingBigQueryExampleGen(tfx.extensions.google_cloud_big_query.BigQueryExampleGen):
+    EXECUTOR_SPEC = BeamExecutorSpec(Counting)
+
+
+def test_queries_are_run_by_executors_too(tmp_path: Path) -> None:
+    (examples,) = run(tmp_path, CountingBigQueryExampleGen(query="40")).outputs["CountingBigQueryExampleGen"][
+        "examples"
+    ]
+    found = values_of(examples)
+    assert sorted(found["train"] + found["eval"]) == list(range(40))
+
+
 class WithFolder(BaseExampleGenExecutor):
     """Keeps a file in the folder that TFX gives to executors."""
 
