@@ -34,8 +34,10 @@ from benchmarks.serving_load import Load, free_port, grpc_load, process, protose
 from benchmarks.serving_model import ROW, build_model, transform_apart
 from benchmarks.serving_peers import PEERS, running
 
+PREDICT_PATH = "/v1/models/m:predict"
 IN_FLIGHT = 64
 MANY = 512
+MANY_IN_FLIGHT = (1, 2, 4, 8)
 BATCHING = """
 max_batch_size { value: 512 }
 batch_timeout_micros { value: 3000 }
@@ -131,6 +133,11 @@ def our_server(files: Files, *flags: str) -> Iterator[tuple[int, int]]:
         yield ports
 
 
+def batching(files: Files) -> list[str]:
+    """The flags for batches across requests."""
+    return ["--enable_batching", f"--batching_parameters_file={files.batching}"]
+
+
 @contextlib.contextmanager
 def constant_server(files: Files) -> Iterator[int]:
     port = free_port()
@@ -145,9 +152,10 @@ class Table:
     def __init__(self) -> None:
         self._figures: dict[str, list[float]] = {}
 
-    def add(self, name: str, figure: float, load: Load | None = None) -> None:
-        self._figures.setdefault(name, []).append(figure)
-        print(f"  {name:44}{load or f'{figure:8.3f}'}", flush=True)
+    def add(self, name: str, figure: float | Load) -> None:
+        """Adds a time in milliseconds, or a load, of which the requests a second count."""
+        self._figures.setdefault(name, []).append(figure.rate if isinstance(figure, Load) else figure)
+        print(f"  {name:44}{figure if isinstance(figure, Load) else f'{figure:8.3f}'}", flush=True)
 
     def __getitem__(self, name: str) -> float:
         return statistics.median(self._figures[name])
@@ -159,36 +167,40 @@ class Table:
 def measure_grpc(files: Files, table: Table, rounds: int) -> None:
     """One row at a time, many at once, and 512 rows, without and with the other servers beside."""
     one, many = Examples(1).in_process(files.models), Examples(MANY).in_process(files.models)
-    batching = ["--enable_batching", f"--batching_parameters_file={files.batching}"]
     with (
         our_server(files) as (plain, _),
-        our_server(files, *batching) as (batched, rest),
+        our_server(files, *batching(files)) as (batched, rest),
         constant_server(files) as constant,
     ):
         for _ in range(rounds):
             table.add("in process, 1 row, ms", median_ms(one, 1000))
             load = grpc_load(plain, files.protoset, files.one, in_flight=1, times=2000)
-            table.add("gRPC, 1 row, 1 in flight, ms", load.median, load)
+            table.add("gRPC, 1 row, 1 in flight, ms", load.median)
             for name, port in (("constant", constant), ("ours, batching", batched), ("ours, no batching", plain)):
                 load = grpc_load(port, files.protoset, files.one, in_flight=IN_FLIGHT, times=12000)
-                table.add(f"gRPC, {IN_FLIGHT} in flight: {name}", load.rate, load)
-            table.add(f"in process, {MANY} rows, ms", median_ms(many, 100))
-            for in_flight in (1, 2):
-                load = grpc_load(plain, files.protoset, files.many, in_flight=in_flight, times=300)
-                table.add(f"gRPC, {MANY} rows, {in_flight} in flight, ms", 1e3 / load.rate, load)
-            load = rest_load(rest, "/v1/models/m:predict", files.body, in_flight=IN_FLIGHT, seconds=4)
-            table.add(f"REST, {IN_FLIGHT} in flight: ours", load.rate, load)
+                table.add(f"gRPC, {IN_FLIGHT} in flight: {name}", load)
+            table.add(f"in process, {MANY} rows, ms", median_ms(many, 500))
+            for in_flight in MANY_IN_FLIGHT:
+                load = grpc_load(plain, files.protoset, files.many, in_flight=in_flight, times=2000)
+                table.add(f"gRPC, {MANY} rows, {in_flight} in flight, ms", 1e3 / load.rate)
+            table.add(f"REST, {IN_FLIGHT} in flight: ours", warm_rest_load(rest, PREDICT_PATH, files.body))
 
 
 def measure_peers(files: Files, table: Table, rounds: int, environments: dict[str, str]) -> None:
-    """Each peer in turn, alone on the machine; ours between them."""
+    """Ours and each peer in turn, alone on the machine."""
     for _ in range(rounds):
+        with our_server(files, *batching(files)) as (_, port):
+            table.add(f"REST, {IN_FLIGHT} in flight: ours alone", warm_rest_load(port, PREDICT_PATH, files.body))
         for peer in PEERS:
             with running(peer, environments[peer.environment], files.folder, os.path.join(files.models, "1")) as port:
                 body = os.path.join(files.folder, f"{peer.name}.json")
-                rest_load(port, peer.path, body, in_flight=IN_FLIGHT, seconds=2)
-                load = rest_load(port, peer.path, body, in_flight=IN_FLIGHT, seconds=4)
-                table.add(f"REST, {IN_FLIGHT} in flight: {peer.name}", load.rate, load)
+                table.add(f"REST, {IN_FLIGHT} in flight: {peer.name}", warm_rest_load(port, peer.path, body))
+
+
+def warm_rest_load(port: int, path: str, body: str) -> Load:
+    """The load of four seconds, after two that do not count."""
+    rest_load(port, path, body, in_flight=IN_FLIGHT, seconds=2)
+    return rest_load(port, path, body, in_flight=IN_FLIGHT, seconds=4)
 
 
 def report(table: Table) -> None:
@@ -200,13 +212,13 @@ def report(table: Table) -> None:
     print(f"{'one row over gRPC above in process':60}{above:8.2f} ms")
     share = table[grpc + "ours, batching"] / table[grpc + "constant"]
     print(f"{'64 in flight, of the server that answers a constant':60}{share:8.2f}")
-    for in_flight in (1, 2):
+    for in_flight in MANY_IN_FLIGHT:
         share = table[f"in process, {MANY} rows, ms"] / table[f"gRPC, {MANY} rows, {in_flight} in flight, ms"]
         print(f"{f'512 rows a request, {in_flight} in flight, of in process':60}{share:8.2f}")
     print(f"{'REST of gRPC, one row':60}{ours / table[grpc + 'ours, batching']:8.2f}")
     for peer in PEERS:
         if rest + peer.name in table.names():
-            print(f"{f'REST, times {peer.name}':60}{ours / table[rest + peer.name]:8.2f}")
+            print(f"{f'REST, times {peer.name}':60}{table[rest + 'ours alone'] / table[rest + peer.name]:8.2f}")
             print(f"{f'gRPC, times {peer.name}':60}{table[grpc + 'ours, batching'] / table[rest + peer.name]:8.2f}")
 
 

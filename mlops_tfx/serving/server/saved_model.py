@@ -16,7 +16,7 @@ import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow.core.protobuf import config_pb2
 
-from mlops_tfx.serving.server import contents, statuses
+from mlops_tfx.serving.server import contents, parsed_features, statuses
 from mlops_tfx.serving.server.calls import Notes, Plan
 from mlops_tfx.serving.server.folders import SAVED_MODEL_FILES
 from mlops_tfx.serving.server.signatures import Runner, Signature, remember
@@ -69,6 +69,7 @@ class SavedModelSession:
     Attributes:
         signatures: its signatures by name.
         signature_defs: name -> SignatureDef, as the file has them.
+        parsed: name of a fed tensor -> the features that the model reads from it, see parsed_features.py.
         checks: what the schema beside the model asks of requests; None if there is none.
         explain: tells what the schema has against inputs that the signature refuses; None if there is none.
     """
@@ -82,7 +83,7 @@ class SavedModelSession:
         self._session: Any = tf.compat.v1.Session(graph=graph, config=options.config())
         try:
             with graph.as_default():
-                meta_graph = _load(self._session, list(options.tags), path)
+                meta_graph, self.parsed = _load(self._session, list(options.tags), path)
             graph.finalize()
             self._joint_plans: dict[tuple[str, tuple[str, ...]], Plan] = {}
             self.signature_defs = meta_graph.signature_def
@@ -132,7 +133,7 @@ class SavedModelSession:
         self._session.close()
 
 
-def _load(session: Any, tags: list[str], path: str) -> Any:
+def _load(session: Any, tags: list[str], path: str) -> tuple[Any, dict[str, parsed_features.Features]]:
     # What tf.compat.v1.saved_model.loader.load does, with a look at the assets before the graph reads them, and with
     # one reading of the file instead of two.
     from tensorflow.python.saved_model import loader_impl
@@ -140,10 +141,11 @@ def _load(session: Any, tags: list[str], path: str) -> Any:
     loader = loader_impl.SavedModelLoader(path)
     meta_graph = loader.get_meta_graph_def_from_tags(tags)
     contents.check_assets(path, meta_graph)
+    parsed = parsed_features.expose(meta_graph)
     saver = _import_graph(session.graph, loader, tags, meta_graph.graph_def)
     loader.restore_variables(session, saver)
     loader.run_init_ops(session, tags)
-    return meta_graph
+    return meta_graph, parsed
 
 
 def _import_graph(graph: Any, loader: Any, tags: list[str], graph_def: Any) -> Any:

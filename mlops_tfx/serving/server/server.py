@@ -307,7 +307,11 @@ def _schema_guard(options: ServerOptions, metrics: Metrics) -> SchemaGuard | Non
     if options.schema_guard == "off":
         return None
     return SchemaGuard(
-        options.schema_guard, metrics, environment=options.schema_guard_environment, file=options.schema_guard_file
+        options.schema_guard,
+        metrics,
+        environment=options.schema_guard_environment,
+        file=options.schema_guard_file,
+        follows=not options.enable_batching,
     )
 
 

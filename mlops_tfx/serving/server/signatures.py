@@ -109,6 +109,11 @@ class Signature:
         return values
 
     @property
+    def feed(self) -> str | None:
+        """The name of the tensor that is fed, if there is only one."""
+        return self._inputs[0][1] if len(self._inputs) == 1 else None
+
+    @property
     def defaults(self) -> Mapping[str, Any]:
         """The arrays of inputs that a request may leave out."""
         return self._defaults
@@ -117,10 +122,13 @@ class Signature:
         """Returns what to run for these outputs, which must be known ones."""
         plan = self._plans.get(outputs)
         if plan is None:
-            feeds = [feed for _, feed, _ in self._inputs]
-            runner = self._make_runner(feeds, [self._outputs[alias][0] for alias in outputs])
-            plan = remember(self._plans, outputs, Plan(self._input_aliases, outputs, runner))
+            plan = remember(self._plans, outputs, Plan(self._input_aliases, outputs, self.runner(outputs)))
         return plan
+
+    def runner(self, outputs: Sequence[str], tensors: Sequence[str] = ()) -> Runner:
+        """Returns the function that computes outputs and then tensors of the graph, by name; making it takes long."""
+        feeds = [feed for _, feed, _ in self._inputs]
+        return self._make_runner(feeds, [*(self._outputs[alias][0] for alias in outputs), *tensors])
 
 
 def _decode(alias: str, proto: Any) -> Any:

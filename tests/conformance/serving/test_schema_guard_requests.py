@@ -8,7 +8,9 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ import numpy as np
 import pytest
 
 from mlops_tfx.serving.server import ModelServer
+from mlops_tfx.serving.server.schema_guard.parsing import ExampleParser
 from tests.conformance.serving.messages import Peer, fill_example
 
 SCHEMA = """
@@ -40,8 +43,8 @@ class Fault:
     unseen: frozenset[str] = frozenset()
 
 
-EXAMPLES, TENSORS, ROWS, COLUMNS, REST_EXAMPLES = FORMS = (
-    "examples", "tensors", "REST rows", "REST columns", "REST examples",
+EXAMPLES, MANY_EXAMPLES, TENSORS, ROWS, COLUMNS, REST_EXAMPLES = FORMS = (
+    "examples", "many examples", "tensors", "REST rows", "REST columns", "REST examples",
 )  # fmt: skip
 FAULTS = {
     "hour 77": Fault({"hour": 77}, "hour: expected an integer from 0 to 23, received 77 in row 0"),
@@ -51,7 +54,7 @@ FAULTS = {
     "int for a float": Fault(
         {"temp": 61},
         "temp: expected floats, received integers such as 61 in row 0",
-        refused=frozenset({EXAMPLES, TENSORS, REST_EXAMPLES}),
+        refused=frozenset({EXAMPLES, MANY_EXAMPLES, TENSORS, REST_EXAMPLES}),
         unseen=frozenset({ROWS, COLUMNS}),
     ),
     # The REST API itself names an input that its JSON lacks, before there is anything to check.
@@ -86,6 +89,11 @@ def server(request: pytest.FixtureRequest, base: Path) -> Iterator[ModelServer]:
     settings = {"model_name": "m", "model_base_path": str(base), "port": 0, "rest_api_port": -1}
     with ModelServer(schema_guard=request.param, **settings) as server:
         server.wait_until_available()
+        # From the first request of many rows on, the guard prepares to look at what the model parses.
+        ask(server, MANY_EXAMPLES, GOOD)
+        for thread in threading.enumerate():
+            if thread.name == "schema-guard":
+                thread.join(60)
         yield server
 
 
@@ -100,7 +108,7 @@ def serialized(row: dict[str, Any]) -> bytes:
 def ask(server: ModelServer, form: str, row: dict[str, Any]) -> tuple[str, str, str | None]:
     """Code, error text and the guard's note of a request for one row."""
     row = {name: value for name, value in row.items() if value is not None}
-    if form in (EXAMPLES, TENSORS):
+    if form in (EXAMPLES, MANY_EXAMPLES, TENSORS):
         return ask_grpc(server, form, row)
     plain = {name: value.decode() if isinstance(value, bytes) else value for name, value in row.items()}
     body: dict[str, Any] = {"instances": [{"examples": {"b64": base64.b64encode(serialized(row)).decode()}}]}
@@ -119,8 +127,10 @@ def ask(server: ModelServer, form: str, row: dict[str, Any]) -> tuple[str, str, 
 
 def ask_grpc(server: ModelServer, form: str, row: dict[str, Any]) -> tuple[str, str, str | None]:
     peer = Peer("own", server.address)
-    if form == EXAMPLES:
-        request = peer.predict("m", "serving_default", examples=np.array([serialized(row)], object))
+    if form in (EXAMPLES, MANY_EXAMPLES):
+        others = [GOOD] * 4 if form == MANY_EXAMPLES else []
+        rows = np.array([serialized(row), *map(serialized, others)], object)
+        request = peer.predict("m", "serving_default", examples=rows)
     else:
         tensors = {name: np.array([value], np.int64 if type(value) is int else DTYPES[name])
                    for name, value in row.items()}  # fmt: skip
@@ -162,6 +172,31 @@ def test_a_request_that_the_signature_refuses_is_not_counted_as_one_that_fits(se
     assert counts.value("m", "fits") == before
     peer.call("Predict", peer.predict("m", "serving_raw", **good))
     assert counts.value("m", "fits") != before
+
+
+def test_many_rows_are_parsed_once(server: ModelServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all that fits is answered; what is to be refused has to be looked at before."""
+    parses = []
+    check = ExampleParser.check
+    monkeypatch.setattr(ExampleParser, "check", lambda self, *of: parses.append(len(of[0])) or check(self, *of))
+    counts = server._metrics.schema_requests
+    before = counts.value("m", "fits")
+    assert ask(server, MANY_EXAMPLES, GOOD) == ("OK", "", None)
+    assert counts.value("m", "fits") == before + 1
+    assert parses == ([5] if server.options.schema_guard == "reject" else [])
+
+
+def test_requests_that_share_a_batch_are_told_of_their_own_rows(base: Path) -> None:
+    bad = {**GOOD, "hour": 77}
+    with (
+        ModelServer(model_name="m", model_base_path=str(base), port=0, enable_batching=True) as server,
+        ThreadPoolExecutor(6) as pool,
+    ):
+        server.wait_until_available()
+        for _ in range(3):
+            answers = pool.map(lambda row: ask(server, MANY_EXAMPLES, row), [GOOD, bad, GOOD, bad, GOOD, bad])
+            notes = [note for _, _, note in answers]
+            assert notes == [None, FAULTS["hour 77"].text] * 3
 
 
 def test_tensors_that_are_none_get_the_answer_that_they_have_without_a_schema(server: ModelServer) -> None:

@@ -1,13 +1,13 @@
 """What a request holds, serialized tf.Examples or tensors, against the rules.
 
 One or two rows are read one by one, as messages, and more by a run of TensorFlow, which costs as much as two rows to
-begin with and a twentieth for every row.
+begin with and a twentieth for every row; or by the run that answers them, where that can be followed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from google.protobuf.message import DecodeError
@@ -25,9 +25,13 @@ from mlops_tfx.serving.server.schema_guard.findings import (
     Findings,
     show,
 )
+from mlops_tfx.serving.server.schema_guard.parsed import Parsed, ParsedChecks
 from mlops_tfx.serving.server.schema_guard.parsing import ExampleParser
 from mlops_tfx.serving.server.schema_guard.rules import FLOAT, KINDS, Categories, FeatureRule, Numbers, kind_of
 from mlops_tfx.serving.server.schema_guard.schema import RequestSchema
+
+if TYPE_CHECKING:
+    from mlops_tfx.serving.server.saved_model import SavedModelSession
 
 _FEW_ROWS = 3
 _FEW_VALUES = 4
@@ -54,6 +58,31 @@ class RequestChecks:
         self.features = {alias: name for name, alias in input_aliases(visible).items()}
         self._signatures: dict[str, _Checked] = {}
         self._parser = ExampleParser(list(schema.rules.values())) if schema.rules else None
+        self._parsed: dict[str, ParsedChecks] = {}
+
+    def follow(self, session: SavedModelSession) -> None:
+        """Lets requests of many rows be checked by what the model parses of them, where it does."""
+        rules = list(self.schema.rules.values())
+        for name, signature in session.signatures.items():
+            features = session.parsed.get(signature.feed or "")
+            if features is not None:
+                self._parsed[name] = ParsedChecks(signature, features, rules)
+
+    def parsed_by(self, call: Call) -> Parsed | None:
+        """Lets the run of a call leave what it parses, for `check_parsed`; None if it does not."""
+        parsed = self._parsed.get(call.signature_name)
+        if parsed is None or len(call.values[0]) < _FEW_ROWS or not self._holds_examples(call):
+            return None
+        return parsed.follow(call)
+
+    def check_parsed(self, call: Call, parsed: Parsed) -> Findings:
+        """Returns what does not fit in a request, given what its run has parsed."""
+        rows = call.values[0]
+        if parsed.arrays is None or not self._parsed[call.signature_name].in_order(rows, parsed.arrays):
+            return self.check(call)
+        findings = Findings()
+        self._check_first_names(rows, findings)
+        return findings
 
     def check(self, call: Call) -> Findings:
         """Returns what does not fit in a request."""
@@ -160,12 +189,17 @@ class RequestChecks:
     def _check_together(self, rows: Any, findings: Findings) -> bool:
         if self._parser is not None and not self._parser.check(rows, findings):
             return False
+        self._check_first_names(rows, findings)
+        return True
+
+    def _check_first_names(self, rows: Any, findings: Findings) -> None:
         # Whoever misspells a name does so in every row.
         self._check_names(_EXAMPLE.FromString(rows[0]).features.feature, 0, findings)
-        return True
 
     def close(self) -> None:
         """Frees what reads rows together."""
+        for parsed in self._parsed.values():
+            parsed.close()
         if self._parser is not None:
             self._parser.close()
 

@@ -18,6 +18,7 @@ from mlops_tfx.serving.server.metrics import Metrics
 from mlops_tfx.serving.server.saved_model import SavedModelSession
 from mlops_tfx.serving.server.schema_guard.checks import RequestChecks
 from mlops_tfx.serving.server.schema_guard.findings import Findings, describe
+from mlops_tfx.serving.server.schema_guard.parsed import Parsed
 from mlops_tfx.serving.server.schema_guard.schema import SchemaUnreadableError, compile_schema, parse
 
 REJECT = "reject"
@@ -36,6 +37,7 @@ class SchemaGuard:
         metrics: where to count.
         environment: of the schema, which requests belong to.
         file: schema of versions that have none beside them; empty for none.
+        follows: whether requests are run one by one, so that what their run parses is theirs.
         clock: seconds.
     """
 
@@ -46,9 +48,12 @@ class SchemaGuard:
         *,
         environment: str = "SERVING",
         file: str = "",
+        follows: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._rejects = mode == REJECT
+        # What is to be refused must not be run.
+        self._follows = follows and not self._rejects
         self._metrics = metrics
         self._environment = environment
         self._file = file
@@ -61,6 +66,8 @@ class SchemaGuard:
         """Gives the session of a version its checks. Raises StatusError as ``load`` does."""
         checks = session.checks = self.load(name, path, version)
         if checks is not None:
+            if self._follows:
+                checks.follow(session)
             definitions = session.signature_defs
 
             def explain(model: str, signature: str, inputs: Mapping[str, Any], notes: Notes) -> None:
@@ -110,8 +117,18 @@ class SchemaGuard:
         """Checks a call and lets it go on, or raises StatusError INVALID_ARGUMENT."""
         checks = call.checks
         if checks is not None:
+            parsed = checks.parsed_by(call)
+            if parsed is not None:
+                return self._follow(call, proceed, checks, parsed)
             self._judge(call.model_name, call.version, call.notes, lambda: checks.check(call))
         return proceed(call)
+
+    async def _follow(self, call: Call, proceed: Execute, checks: RequestChecks, parsed: Parsed) -> Sequence[Any]:
+        """Checks a call once it has run, or has failed to."""
+        try:
+            return await proceed(call)
+        finally:
+            self._judge(call.model_name, call.version, call.notes, lambda: checks.check_parsed(call, parsed))
 
     def _judge(
         self, model: str, version: int, notes: Notes, check: Callable[[], Findings], otherwise: str = "fits"
