@@ -13,6 +13,7 @@ import contextlib
 import os
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -72,7 +73,7 @@ def inputs_of(rows: int) -> dict[str, dict[str, Any]]:
 
 
 def in_process(base: str, times: int) -> None:
-    """The model's own time beside that of the guard."""
+    """The model's own time beside that of the guard: parsing once more, and following what the model parses."""
     from mlops_tfx.serving.server import saved_model
     from mlops_tfx.serving.server.calls import Call
     from mlops_tfx.serving.server.metrics import Metrics
@@ -80,20 +81,45 @@ def in_process(base: str, times: int) -> None:
 
     folder = os.path.join(base, "1")
     session = saved_model.load(folder, saved_model.SessionOptions())
-    checks = SchemaGuard("annotate", Metrics()).load("m", folder, 1)
+    SchemaGuard("annotate", Metrics(), follows=True).prepare("m", folder, 1, session)
+    checks = session.checks
     if checks is None:
         raise RuntimeError("the model has no schema")
     for rows in ROWS:
         for name, inputs in inputs_of(rows).items():
             signature = session.signatures[name]
             plan = signature.plan(signature.select(()))
-            call = Call("Predict", "GRPC", "m", 1, name, plan, signature.order(inputs), frozenset(inputs))
+
+            def make(name: str = name, plan: Any = plan, values: Any = signature.order(inputs)) -> Any:
+                return Call("Predict", "GRPC", "m", 1, name, plan, values, frozenset(plan.inputs))
+
+            call = make()
             if len(checks.check(call)):
                 raise RuntimeError(f"the rows do not fit the schema: {list(map(str, checks.check(call)))}")
-            run, check = medians([lambda call=call: call.plan.run(call.values),
-                                  lambda call=call: checks.check(call)], max(times // rows, 200))  # fmt: skip
-            print(f"{f'in process, {name}, {rows} rows':46}{1e3 * run:7.3f} ms{1e3 * check:7.3f} ms{check / run:8.2f}")
+            asks = [lambda call=call: call.plan.run(call.values), lambda call=call: checks.check(call)]
+            if followed(checks, make()):
+                asks.append(lambda make=make: run_followed(checks, make()))
+            run, check, *both = medians(asks, max(times // rows, 200))
+            cost = both[0] - run if both else check
+            print(f"{f'in process, {name}, {rows} rows':46}{1e3 * run:7.3f} ms{1e3 * cost:7.3f} ms{cost / run:8.2f}"
+                  + (f"   parsing once more {1e3 * check:.3f} ms" if both else ""))  # fmt: skip
     session.close()
+
+
+def followed(checks: Any, call: Any) -> bool:
+    """Whether a call can be followed; what that needs is made first."""
+    if checks.parsed_by(call) is None:
+        for thread in threading.enumerate():
+            if thread.name == "schema-guard":
+                thread.join()
+    return checks.parsed_by(call) is not None
+
+
+def run_followed(checks: Any, call: Any) -> None:
+    parsed = checks.parsed_by(call)
+    call.plan.run(call.values)
+    if len(checks.check_parsed(call, parsed)):
+        raise RuntimeError("the rows do not fit the schema")
 
 
 @contextlib.contextmanager
