@@ -88,9 +88,9 @@ def in_process(base: str, times: int) -> None:
     for rows in ROWS:
         for name, inputs in inputs_of(rows).items():
             signature = session.signatures[name]
-            plan = signature.plan(signature.select(()))
+            plan, ordered = signature.plan(signature.select(())), signature.order(inputs)
 
-            def make(name: str = name, plan: Any = plan, values: Any = signature.order(inputs)) -> Any:
+            def make(name: str = name, plan: Any = plan, values: Any = ordered) -> Any:
                 return Call("Predict", "GRPC", "m", 1, name, plan, values, frozenset(plan.inputs))
 
             call = make()
