@@ -271,7 +271,7 @@ def metrics(server: ServerProcess) -> str:
 
 def test_a_full_log_disk(server: ServerProcess) -> None:
     # A file may not grow any more: to who writes it is what a full disk is, and its own log is such a file as well.
-    failed = re.compile(r'request_log_count{model_name="half",outcome="failed"} (\d+)')
+    failed = re.compile(r'request_log_count{model_name="half",status_code="INTERNAL"} (\d+)')
     before = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
     try:
         for _ in range(20):

@@ -77,6 +77,7 @@ class _Task(Waiting):
         super().__init__()
         self.call = call
         self.rows = rows
+        self.since = time.monotonic()
         self.outputs: Sequence[Any] = ()
         self.error: Exception | None = None
 
@@ -107,6 +108,9 @@ class Batcher:
 
     async def __call__(self, call: Call, proceed: Execute) -> Sequence[Any]:
         """Returns the outputs of a call. Raises StatusError."""
+        if not call.given:
+            # Nothing of it could be joined.
+            return await proceed(call)
         rows = _rows(call)
         limit = self._parameters.largest_run
         if rows > limit:
@@ -221,7 +225,9 @@ class Batcher:
 
     async def _run_tasks(self, tasks: list[_Task], proceed: Execute) -> None:
         rows = sum(task.rows for task in tasks)
-        size = next((allowed for allowed in self._parameters.allowed_batch_sizes if allowed >= rows), rows)
+        # Without rows there is none to repeat.
+        allowed = self._parameters.allowed_batch_sizes if rows else ()
+        size = next((enough for enough in allowed if enough >= rows), rows)
         self._count(tasks, rows, size)
         first = tasks[0].call
         values = [
@@ -231,17 +237,21 @@ class Batcher:
             for index, name in enumerate(first.plan.inputs)
         ]
         outputs = await proceed(replace(first, values=values, deadline=NO_DEADLINE))
+        for output in outputs:
+            # Also of one request alone: else its answer would depend on how many others there are.
+            _check_output(output, size)
         if len(tasks) == 1 and size == rows:
             tasks[0].outputs = outputs
             return
-        for output in outputs:
-            _check_output(output, size)
         start = 0
         for task in tasks:
             task.outputs = [output[start : start + task.rows] for output in outputs]
             start += task.rows
 
     def _count(self, tasks: list[_Task], rows: int, size: int) -> None:
+        now = time.monotonic()
+        for task in tasks:
+            self._metrics.queuing_latency.add(self._parameters.thread_pool_name, value=1e6 * (now - task.since))
         self._metrics.batch_runs.add()
         self._metrics.processed_batch_size.add(value=size)
         if self._parameters.allowed_batch_sizes:
@@ -258,7 +268,8 @@ class Batcher:
                 )
             arrays = _padded(name, arrays)
         if padding:
-            arrays = [*arrays, np.repeat(arrays[0][:1], padding, axis=0)]
+            first = next(array[:1] for array in arrays if len(array))
+            arrays = [*arrays, np.repeat(first, padding, axis=0)]
         return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
@@ -315,14 +326,17 @@ def _rows(call: Call) -> int:
 
 
 def _padded(name: str, arrays: list[Any]) -> list[Any]:
-    """Arrays with zeros, or empty texts, up to the largest size of every dimension but the first."""
+    """Arrays with their first value again and again, as in TF Serving, up to the largest size of every dimension.
+
+    The first dimension stays as it is. An array without values is padded with zeros, or empty texts.
+    """
     if len({array.ndim for array in arrays}) > 1:
         raise statuses.invalid(f"Ranks of tensors with name '{name}' from different tasks should be equal")
     largest = np.max([array.shape[1:] for array in arrays], axis=0)
     padded = []
     for array in arrays:
-        empty = b"" if array.dtype == object else 0
-        result = np.full((len(array), *largest), empty, array.dtype)
+        result = np.empty((len(array), *largest), array.dtype)
+        result.fill(array.flat[0] if array.size else b"" if array.dtype == object else 0)
         result[tuple(slice(0, size) for size in array.shape)] = array
         padded.append(result)
     return padded

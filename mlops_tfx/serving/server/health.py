@@ -23,12 +23,13 @@ _SERVICES = (
     "tensorflow.serving.ModelService",
     SERVICE,
 )
-_WATCHERS = 8
+# Every channel of a client that checks health holds a stream, and each takes a thread, started when it is needed.
+_WATCHERS = 1000
 _LOOK_SECONDS = 3600.0
 
 
 class Health:
-    """Answers Check and Watch; watchers have threads of their own, a few, so that they take none from requests."""
+    """Answers Check and Watch; watchers have threads of their own, so that they take none from requests."""
 
     def __init__(self, manager: ModelManager, board: StateBoard) -> None:
         self._manager = manager

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 DEFAULT_SIGNATURE = "serving_default"
 _SIGNATURE_DEF = "signature_def"
 _KINDS: dict[str, Any] = {classify.METHOD: classify, regress.METHOD: regress}
+_METHODS = ("tensorflow/serving/predict", *_KINDS)
 
 
 def target_of(request: Any) -> Target:
@@ -43,6 +44,8 @@ def target_of_spec(spec: Any) -> Target:
         return Target(spec.name)
     if choice == "version":
         return Target(spec.name, int(spec.version.value))
+    if not spec.version_label:
+        raise statuses.unknown_label("")
     return Target(spec.name, None, spec.version_label)
 
 
@@ -86,6 +89,7 @@ class Inference:
         signature = held.session.signatures.get(name)
         if signature is None:
             raise statuses.signature_not_found(name)
+        self._check_any_method(signature.definition)
         try:
             values = signature.bind(request.inputs)
         except statuses.StatusError:
@@ -137,6 +141,15 @@ class Inference:
         finally:
             held.release()
 
+    def _check_any_method(self, definition: Any) -> None:
+        if self._check_methods and definition.method_name not in _METHODS:
+            # TF Serving's code as well.
+            raise statuses.StatusError(
+                grpc.StatusCode.INTERNAL,
+                f"Expected prediction signature method_name to be one of {{{', '.join(_METHODS)}}}. Was: "
+                f"{definition.method_name}",
+            )
+
     def _check_method(self, kind: Any, definition: Any) -> None:
         if self._check_methods and definition.method_name != kind.METHOD:
             word = "classification" if kind is classify else "regression"
@@ -151,8 +164,8 @@ class Inference:
         try:
             names = _signature_names(request.tasks)
             definitions = [self._definition(held, task, name) for task, name in zip(request.tasks, names, strict=True)]
-            rows = examples.serialized(request.input)
             feed, fetches = _joint(definitions)
+            rows = examples.serialized(request.input)
             plan = held.session.joint_plan(feed, fetches)
             call = Call("MultiInference", self._entrypoint, first.name, held.version, ",".join(names), plan, [rows],
                         frozenset(plan.inputs), deadline, request, [] if notes is None else notes,

@@ -14,6 +14,7 @@ from itertools import accumulate
 PREFIX = ":tensorflow:serving:"
 # Microseconds: 10 x 1.8^k, as in TF Serving.
 LATENCY_BUCKETS = tuple(10 * 1.8**k for k in range(33))
+QUEUING_BUCKETS = tuple(100 * 1.2**k for k in range(52))
 # Clients choose some label values (the name of a model that is not there): more series than these are added up in one.
 _MOST_SERIES = 2000
 _LONGEST_LABEL = 256
@@ -133,7 +134,7 @@ class Metrics:
         batching = p + "batching_session:"
         self.queuing_latency = family(
             batching + "queuing_latency", "Microseconds that requests wait for a batch.", ["thread_pool_name"],
-            LATENCY_BUCKETS,
+            QUEUING_BUCKETS,
         )  # fmt: skip
         self.batch_runs = family(batching + "wrapped_run_count", "Batches run.", [])
         self.input_batch_size = family(batching + "input_batch_size", "Rows per request.", [], COUNT_BUCKETS)
@@ -143,8 +144,9 @@ class Metrics:
         )
         self.request_log_count = family(
             p + "request_log_count",
-            "Requests taken as samples: logged, dropped, failed; and logged ones lost.",
-            ["model_name", "outcome"],
+            "Sampled requests: OK if logged, RESOURCE_EXHAUSTED if too many waited, INTERNAL if they could not be "
+            "written; and logged ones that were lost, DATA_LOSS.",
+            ["model_name", "status_code"],
         )
         self.request_log_bytes = family(p + "request_log_bytes", "Bytes logged.", ["model_name", "content"])
         guard = p + "schema_guard_"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -167,15 +168,30 @@ class ServerOptions:
         for name in ("max_num_load_retries", "num_load_threads", "load_retry_interval_micros"):
             if getattr(self, name) < 0:
                 problems.append(f"expected 0 or more, received {name}={getattr(self, name)}")
+        for name in ("file_system_poll_wait_seconds", "model_config_file_poll_wait_seconds"):
+            if not getattr(self, name) <= threading.TIMEOUT_MAX:
+                problems.append(f"expected a number of seconds, received {name}={getattr(self, name)}")
         if self.batching_parameters_file and not self.enable_batching:
             problems.append(
                 "server_options.batching_parameters_file is set without setting server_options.enable_batching to true."
             )
+        problems += self._thread_problems()
         if not 0 <= self.per_process_gpu_memory_fraction <= 1:
             fraction = self.per_process_gpu_memory_fraction
             problems.append(f"expected 0 to 1, received per_process_gpu_memory_fraction={fraction}")
         if not self.saved_model_tags:
             problems.append("expected at least one tag, received saved_model_tags=()")
+        return problems
+
+    def _thread_problems(self) -> list[str]:
+        names = [f"tensorflow_{kind}_parallelism" for kind in ("session", "intra_op", "inter_op")]
+        problems = [f"expected 0 or more, received {n}={getattr(self, n)}" for n in names if getattr(self, n) < 0]
+        if all(getattr(self, name) > 0 for name in names):
+            problems.append(
+                "Either configure server_options.tensorflow_session_parallelism or "
+                "(server_options.tensorflow_intra_op_parallelism, server_options.tensorflow_inter_op_parallelism) "
+                "separately. You cannot configure all."
+            )
         return problems
 
     def _guard_problems(self) -> list[str]:

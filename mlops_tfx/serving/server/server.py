@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
     from mlops_tfx.serving.server.schema_guard.guard import SchemaGuard
     from mlops_tfx.serving.server.states import VersionState
 
+_log = logging.getLogger(__name__)
+
 _DRAIN_SECONDS = 30.0
+_INT32 = range(-(2**31), 2**31)
 # How many times the requests that may be in the server may wait to be seen by it.
 _UNSEEN = 4
 # What is read and decoded in less time than it takes to have another thread do it.
@@ -110,6 +114,8 @@ class ModelServer:
         # Whether every request waits for a batch, and nothing before that takes long.
         waits = options.enable_batching and not options.enable_per_model_batching_parameters and not interceptors
         self._http = self._make_http(_SMALL_BODY if waits else 0) if self.options.rest_api_port else None
+        if self.options.monitoring_config_file and self._http is None:
+            _log.warning("there are no metrics without --rest_api_port: monitoring_config_file has no effect")
 
     def _add_services(self) -> None:
         from mlops_tfx.serving.server import grpc_service, health, reflection
@@ -329,5 +335,13 @@ def _channel_arguments(text: str) -> list[tuple[str, int | str]]:
         name, equals, value = part.partition("=")
         if not equals:
             raise ValueError(f"expected name=value, received grpc_channel_arguments part {part!r}")
-        arguments.append((name, int(value) if value.lstrip("-").isdigit() else value))
+        arguments.append((name, _argument_value(value)))
     return arguments
+
+
+def _argument_value(text: str) -> int | str:
+    try:
+        number = int(text)
+    except ValueError:
+        return text
+    return number if number in _INT32 else text

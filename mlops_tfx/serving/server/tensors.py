@@ -45,9 +45,17 @@ _COMPLEX: dict[int, tuple[Any, Any, str]] = {
     types_pb2.DT_COMPLEX64: (np.dtype(np.complex64), np.dtype(np.float32), "scomplex_val"),
     types_pb2.DT_COMPLEX128: (np.dtype(np.complex128), np.dtype(np.float64), "dcomplex_val"),
 }
+# Quantised numbers: numpy has them as records of one field, and they travel as the integer in it.
+_QUANTISED: dict[int, tuple[Any, Any]] = {
+    types_pb2.DT_QINT8: (np.dtype(tf.qint8.as_numpy_dtype), np.dtype(np.int8)),
+    types_pb2.DT_QUINT8: (np.dtype(tf.quint8.as_numpy_dtype), np.dtype(np.uint8)),
+    types_pb2.DT_QINT16: (np.dtype(tf.qint16.as_numpy_dtype), np.dtype(np.int16)),
+    types_pb2.DT_QUINT16: (np.dtype(tf.quint16.as_numpy_dtype), np.dtype(np.uint16)),
+    types_pb2.DT_QINT32: (np.dtype(tf.qint32.as_numpy_dtype), np.dtype(np.int32)),
+}
 # Typed fields that carry smaller dtypes as well.
 _INT32_FIELDS = ("int_val", "half_val")
-_FIXED_SIZE = _NUMERIC.keys() | _HALF.keys() | _COMPLEX.keys()
+_FIXED_SIZE = _NUMERIC.keys() | _HALF.keys() | _COMPLEX.keys() | _QUANTISED.keys()
 # A tensor whose last value is to be repeated further than this is not a request but an attack.
 _MAX_FILLED_BYTES = 1 << 27
 # TensorFlow's own limit; the product of a million sizes would take minutes.
@@ -88,6 +96,8 @@ def decode(proto: Any) -> Any:
         return _decode_numbers(proto, _HALF[dtype], np.dtype(np.uint16), "half_val", count).reshape(shape)
     if dtype in _COMPLEX:
         return _decode_numbers(proto, *_COMPLEX[dtype], count).reshape(shape)
+    if dtype in _QUANTISED:
+        return _decode_numbers(proto, *_QUANTISED[dtype], "int_val", count).reshape(shape)
     raise ValueError(f"dtype {dtype} is not supported")
 
 
@@ -183,6 +193,8 @@ def encode(value: Any, dtype: int, proto: Any, as_content: bool = False) -> None
     elif dtype in _COMPLEX:
         _, part, field = _COMPLEX[dtype]
         _extend(getattr(proto, field), np.ascontiguousarray(array).ravel().view(part))
+    elif dtype in _QUANTISED:
+        _extend(proto.int_val, np.ascontiguousarray(array).ravel().view(_QUANTISED[dtype][1]))
     else:
         proto.CopyFrom(tf.make_tensor_proto(value))
 

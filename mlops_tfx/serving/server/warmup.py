@@ -62,7 +62,7 @@ class Warmup:
                 if count > _MAX_RECORDS:
                     text = f"Number of warmup records exceeds the maximum ({_MAX_RECORDS}) at {file}"
                     raise statuses.invalid(text)
-                self._replay(inference, record)
+                self._replay(name, inference, record)
         except statuses.StatusError as error:
             code = error.code.name
             raise
@@ -70,7 +70,7 @@ class Warmup:
             self._metrics.warmup_records.add(path, code, value=count)
             self._metrics.warmup_latency.add(path, code, value=1e6 * (time.monotonic() - started))
 
-    def _replay(self, inference: Inference, record: bytes) -> None:
+    def _replay(self, name: str, inference: Inference, record: bytes) -> None:
         try:
             log = prediction_log_pb2.PredictionLog.FromString(record)
         except DecodeError as error:
@@ -85,8 +85,13 @@ class Warmup:
         if kind not in answers:
             number = log.DESCRIPTOR.fields_by_name[kind].number if kind else 0
             raise statuses.StatusError(grpc.StatusCode.UNIMPLEMENTED, f"Unsupported log_type for warmup: {number}")
+        request = getattr(log, kind).request
+        if kind != "multi_inference_log":
+            # As in TF Serving the model need not be named, nor be this one.
+            request.model_spec.name = name
+            request.model_spec.ClearField("version_choice")
         for _ in range(self._iterations):
-            run(answers[kind](getattr(log, kind).request))
+            run(answers[kind](request))
 
 
 def _records(file: str) -> Any:

@@ -55,6 +55,18 @@ DIFFERENT = {
         "the server goes on, serves an older version if there is one, and keeps trying; TF Serving exits",
         "tests/conformance/serving/test_versions.py::test_starts_on_an_older_version_when_the_newest_is_broken",
     ),
+    "REST status of a label": (
+        "is that of its version; TF Serving does not look at the label",
+        "tests/conformance/serving/test_rest.py::test_status",
+    ),
+    "JSON integers too large for int8, int16, uint8": (
+        "are refused; TF Serving cuts them",
+        "tests/conformance/serving/test_rest_table.py::test_refusals",
+    ),
+    "outputs of 16 bits in JSON": (
+        "are numbers; TF Serving refuses them",
+        "tests/conformance/serving/test_rest.py::test_outputs_of_16_bits",
+    ),
     "GET /v1/models": (
         "lists the models; TF Serving answers 400 `Missing model name in request.`",
         "tests/conformance/serving/test_rest.py::test_beyond_tf_serving",
@@ -182,6 +194,12 @@ def _no_dtype() -> Any:
     return proto
 
 
+def _empty_label(peer: Peer) -> Any:
+    request = peer.predict("half", x=floats(1))
+    request.model_spec.version_label = ""
+    return request
+
+
 def _missing(row: str, method: str, request: str) -> Case:
     return Case(row, method, lambda peer: peer.type(request)(), INVALID, "Missing ModelSpec")
 
@@ -212,6 +230,7 @@ CASES: list[Case] = [
     _metadata("unknown model", "NOT_FOUND", _NOT_FOUND + "Latest(zz)", "zz", "signature_def"),
     _predict("unknown version", "NOT_FOUND", _NOT_FOUND + "Specific(half, 7)", "half", version=7),
     _predict("unknown label", INVALID, "Unrecognized servable version label: zz", "half", label="zz"),
+    Case("unknown label", "Predict", _empty_label, INVALID, "Unrecognized servable version label: "),
     _predict("Predict: no such signature", PRECONDITION, 'Serving signature key "zz" not found.', "half", "zz"),
     _examples("Classify, Regress: no such signature", "Classify", "half", "zz", ({"x": 1.0},),
               "No signature was found with the name: zz"),

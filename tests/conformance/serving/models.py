@@ -64,6 +64,7 @@ def save_misfits(folder: Path) -> None:
             "unfed": define(feed, {"y": tf.identity(v1.placeholder(tf.float32, [None, 3], name="input_1"))}, PREDICT),
             "fed_twice": define({**feed, "more": text}, {"y": flat}, PREDICT),
             "flat": define(feed, {"outputs": flat}, REGRESS),
+            "other_method": define(feed, {"outputs": flat}, "zz"),
             "no_outputs": define(feed, {"y": flat}, REGRESS),
             "two_outputs": define(feed, {"outputs": flat, "y": flat}, REGRESS),
             "wide": define(feed, {"outputs": table}, REGRESS),
@@ -107,16 +108,20 @@ def save_kinds(folder: Path) -> None:
 
     numbers = {"a": ([None], tf.float32), "b": ([None], tf.float32)}
     types = ["float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool",
-             "string", "half", "bfloat16", "complex64", "complex128"]  # fmt: skip
+             "string", "half", "bfloat16", "complex64", "complex128", "qint8", "quint8", "qint16", "quint16",
+             "qint32"]  # fmt: skip
     signatures = {
         "add": concrete(lambda a, b: {"sum": a + b, "product": a * b}, **numbers),
         "add_default": concrete(lambda a, b: {"sum": a + b, "product": a * b}, **numbers),
         "matrix": concrete(lambda m: {"out": tf.matmul(m, module.weights)}, m=(None, tf.float32)),
         "text": concrete(lambda s: {"length": tf.strings.length(s), "same": s}, s=([None], tf.string)),
         "count": concrete(_count, n=([], tf.int32)),
+        "nothing": concrete(lambda: {"n": tf.constant([1.0])}),
+        "b64": concrete(lambda b64: {"y": tf.identity(b64)}, b64=([None], tf.float32)),
         "bytes": concrete(lambda s: {"raw_bytes": s, "text": s}, s=([None], tf.string)),
         "uneven": concrete(lambda v: {"x": v, "y": tf.concat([v, v[:1]], 0)}, v=([None], tf.float32)),
         "total": concrete(lambda v: {"x": v, "y": tf.reduce_sum(v)}, v=([None], tf.float32)),
+        **{f"as_{name}": concrete(_cast(name), v=([None], tf.float32)) for name in ("half", "bfloat16", "complex64")},
         **{f"same_{name}": concrete(lambda v: {"v": tf.identity(v)}, v=(None, tf.as_dtype(name))) for name in types},
     }
     tf.saved_model.save(module, str(folder), signatures=signatures)
@@ -125,6 +130,12 @@ def save_kinds(folder: Path) -> None:
     default = saved.meta_graphs[0].signature_def["add_default"].defaults["b"]
     default.CopyFrom(tf.make_tensor_proto(10.0))
     file.write_bytes(saved.SerializeToString())
+
+
+def _cast(dtype: str) -> Any:
+    import tensorflow as tf
+
+    return lambda v: {"v": tf.cast(v, dtype)}
 
 
 def _count(n: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -119,3 +120,34 @@ def test_texts_of_the_runtime_that_are_not_utf8(peer: Peer) -> None:
         call(broken, timeout=60)
     assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert "\N{REPLACEMENT CHARACTER}" in caught.value.details()
+
+
+def test_methods_of_signatures_are_checked_when_asked_for(address: str, tmp_path: Path) -> None:
+    from mlops_tfx.serving.server import ModelServer
+
+    models.save_misfits(tmp_path / "misfits" / "1")
+    settings: dict[str, Any] = {"model_name": "misfits", "model_base_path": str(tmp_path / "misfits"), "port": 0}
+    with ModelServer(enable_signature_method_name_check=True, **settings) as server:
+        server.wait_until_available()
+        strict, lax = Peer("tensorflow-serving-api", server.address), Peer("own", address)
+        with strict.channel, lax.channel:
+            regress = {name: strict.examples("RegressionRequest", "misfits", name, {}) for name in ("flat", "named")}
+            classify = strict.examples("ClassificationRequest", "misfits", "flat", {})
+            predict = {name: strict.predict("misfits", name, inputs=["x"]) for name in ("flat", "other_method")}
+            assert len(strict.call("Regress", regress["flat"]).result.regressions) == 1
+            assert list(strict.call("Predict", predict["flat"]).outputs) == ["outputs"]
+            assert strict.refused("Regress", regress["named"]) == (
+                "INVALID_ARGUMENT",
+                f"Expected regression signature method_name to be {models.REGRESS}. Was: {models.CLASSIFY}",
+            )
+            assert strict.refused("Classify", classify) == (
+                "INVALID_ARGUMENT",
+                f"Expected classification signature method_name to be {models.CLASSIFY}. Was: {models.REGRESS}",
+            )
+            assert strict.refused("Predict", predict["other_method"]) == (
+                "INTERNAL",
+                "Expected prediction signature method_name to be one of "
+                f"{{{models.PREDICT}, {models.CLASSIFY}, {models.REGRESS}}}. Was: zz",
+            )
+            unchecked = lax.call("Predict", lax.predict("misfits", "other_method", inputs=["x"]))
+            assert list(unchecked.outputs) == ["outputs"]

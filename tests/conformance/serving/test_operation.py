@@ -81,10 +81,17 @@ def predict_log(x: Any) -> Any:
     return log
 
 
+def unnamed(log: Any) -> Any:
+    """A record without a name, and of a version that is not there: TF Serving looks at neither."""
+    log.predict_log.request.model_spec.Clear()
+    log.predict_log.request.model_spec.version.value = 999
+    return log
+
+
 @pytest.mark.parametrize(
     ("logs", "text"),
     [
-        ([predict_log(floats(1, 2)), predict_log(floats(3))], ""),
+        ([predict_log(floats(1, 2)), unnamed(predict_log(floats(3)))], ""),
         ([predict_log(floats(1)), predict_log(["x"])], "INVALID_ARGUMENT: Expects arg[0] to be float but string is"),
         ([prediction_log_pb2.PredictionLog(session_run_log={})], "UNIMPLEMENTED: Unsupported log_type for warmup: 5"),
         ([prediction_log_pb2.PredictionLog(predict_streamed_log={})],

@@ -10,6 +10,7 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.framework import tensor_pb2
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
@@ -96,6 +97,19 @@ def test_every_dtype_comes_back(kinds_stub: Any, name: str, shape: tuple[int, ..
     np.testing.assert_array_equal(tf.make_ndarray(answer), value.numpy())
     typed = kinds_stub.Predict(make_request("kinds", f"same_{name}", v=answer), timeout=60).outputs["v"]
     np.testing.assert_array_equal(tf.make_ndarray(typed), value.numpy())
+
+
+@pytest.mark.parametrize("name", "qint8 quint8 qint16 quint16 qint32".split())
+def test_quantised_numbers_come_back(kinds_stub: Any, name: str) -> None:
+    dtype = tf.as_dtype(name)
+    numbers = [int(dtype.min), 0, int(dtype.max)]
+    proto = tensor_pb2.TensorProto(dtype=dtype.as_datatype_enum, int_val=numbers)
+    proto.tensor_shape.dim.add().size = 3
+    answer = kinds_stub.Predict(make_request("kinds", f"same_{name}", v=proto), timeout=60).outputs["v"]
+    assert answer == proto
+    proto.ClearField("int_val")
+    proto.tensor_content = np.array(numbers, np.dtype(dtype.as_numpy_dtype)[0]).tobytes()
+    assert kinds_stub.Predict(make_request("kinds", f"same_{name}", v=proto), timeout=60).outputs["v"] == answer
 
 
 def test_output_filter(kinds_stub: Any) -> None:

@@ -179,6 +179,17 @@ def test_other_paths(rest: Rest) -> None:
         400, "Unrecognized servable version label: zz")  # fmt: skip
 
 
+def test_outputs_of_16_bits(rest: Rest) -> None:
+    numbers = {"inputs": [1.5, 65504.0, 0.1]}
+    assert rest.post("kinds:predict", {"signature_name": "as_half", **numbers}) == {"outputs": [1.5, 65504.0, 0.1]}
+    assert rest.post("kinds:predict", {"signature_name": "as_bfloat16", "inputs": [1.5]}) == {"outputs": [1.5]}
+    for name in ("as_half", "as_bfloat16"):
+        body = f'{{"signature_name": "{name}", "inputs": [Infinity, NaN]}}'
+        assert rest.send("POST", "/v1/models/kinds:predict", body)[1] == b'{"outputs":[Infinity,NaN]}'
+    assert rest.refused("POST", "/v1/models/kinds:predict", {"signature_name": "as_complex64", **numbers}) == (
+        400, "Failed to write JSON value for tensor type: complex64")  # fmt: skip
+
+
 def test_too_large(rest: Rest) -> None:
     status, text = rest.refused("POST", "/v1/models/half:predict", b" " * ((1 << 20) + 1))
     assert (status, text) == (413, "the body is larger than 1048576 bytes")

@@ -60,6 +60,20 @@ def test_health_follows_the_model(tmp_path: Path, half_plus_two: Path) -> None:
     assert seen == [2, 1, 2]
 
 
+def test_every_channel_that_watches_health_is_told(server: Any) -> None:
+    # gRPC's own health checking holds one stream per channel for as long as the channel lives.
+    response = message("grpc.health.v1.HealthCheckResponse")
+    request = message("grpc.health.v1.HealthCheckRequest")(service="PredictionService")
+    with grpc.insecure_channel(server.address) as channel:
+        watch = channel.unary_stream(
+            "/grpc.health.v1.Health/Watch", lambda m: m.SerializeToString(), response.FromString
+        )  # fmt: skip
+        streams = [watch(request, timeout=120) for _ in range(30)]
+        assert [next(stream).status for stream in streams] == [1] * 30
+        for stream in streams:
+            stream.cancel()
+
+
 @pytest.mark.parametrize("version", ["v1", "v1alpha"])
 def test_reflection_describes_all_services(server: Any, version: str) -> None:
     ask_type = message("grpc.reflection.v1.ServerReflectionRequest")

@@ -24,6 +24,8 @@ from mlops_tfx.serving.server.request_log.settings import EXAMPLES, PREDICTION_L
 _log = logging.getLogger(__name__)
 _SECONDS_BETWEEN_WARNINGS = 60.0
 _SECONDS_BETWEEN_LOOKS = 1.0
+# What became of a sample, as TF Serving's request_log_count says it: by the code of its status.
+_LOGGED, _DROPPED, _FAILED, _LOST = "OK", "RESOURCE_EXHAUSTED", "INTERNAL", "DATA_LOSS"
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,13 +102,13 @@ class RequestLogger:
             if fits:
                 self._pending_bytes += sample.size
         if not fits:
-            self._metrics.request_log_count.add(call.model_name, "dropped")
+            self._metrics.request_log_count.add(call.model_name, _DROPPED)
             return
         try:
             self._queue.put_nowait(sample)
         except queue.Full:
             self._release(sample)
-            self._metrics.request_log_count.add(call.model_name, "dropped")
+            self._metrics.request_log_count.add(call.model_name, _DROPPED)
 
     def _release(self, sample: _Sample) -> None:
         with self._lock:
@@ -146,7 +148,7 @@ class RequestLogger:
             _log.debug("request log", exc_info=True)
             self._failed(model, f"cannot log a request to model {model}: {type(error).__name__}: {error}")
         else:
-            self._metrics.request_log_count.add(model, "logged")
+            self._metrics.request_log_count.add(model, _LOGGED)
 
     def _write(self, sample: _Sample) -> None:
         call, settings = sample.call, self._settings
@@ -167,10 +169,10 @@ class RequestLogger:
             self._metrics.request_log_bytes.add(call.model_name, content, value=float(size))
 
     def _lost(self, model: str) -> Callable[[int], None]:
-        return lambda requests: self._metrics.request_log_count.add(model, "lost", value=float(requests))
+        return lambda requests: self._metrics.request_log_count.add(model, _LOST, value=float(requests))
 
     def _failed(self, model: str, text: str) -> None:
-        self._metrics.request_log_count.add(model, "failed")
+        self._metrics.request_log_count.add(model, _FAILED)
         if time.monotonic() - self._warned >= _SECONDS_BETWEEN_WARNINGS:
             self._warned = time.monotonic()
             _log.error("request log: %s (the server goes on; said at most once a minute)", text)

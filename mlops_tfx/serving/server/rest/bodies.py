@@ -6,7 +6,7 @@ import asyncio
 import time
 
 import grpc
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from mlops_tfx.serving.server import statuses
 
@@ -52,6 +52,7 @@ class BodyReader:
         try:
             if not compressed and request.content.is_eof():
                 return await request.content.read()
+            await _let_go_on(request)
             return await self._read_parts(request, limit)
         except web.RequestPayloadError as error:
             raise statuses.invalid(f"The body of the request cannot be read: {error}") from error
@@ -79,3 +80,11 @@ class BodyReader:
         except asyncio.TimeoutError as error:
             text = f"The body of the request did not come in time: {received} bytes of it did"
             raise statuses.StatusError(grpc.StatusCode.DEADLINE_EXCEEDED, text) from error
+
+
+async def _let_go_on(request: web.BaseRequest) -> None:
+    """Tells a client that asked whether it may send a body that it may; curl would wait a second, others forever."""
+    if request.version >= HttpVersion11 and request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # This is no part of the answer.
+        request.writer.output_size = 0

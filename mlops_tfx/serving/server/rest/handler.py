@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
 import re
@@ -13,8 +14,12 @@ from urllib.parse import unquote
 
 import grpc
 from google.protobuf import json_format
-from tensorflow.core.framework import types_pb2
-from tensorflow_serving.apis import classification_pb2, get_model_status_pb2, regression_pb2
+from tensorflow_serving.apis import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    regression_pb2,
+)
 
 from mlops_tfx.serving.server import status, statuses
 from mlops_tfx.serving.server.calls import Call, Execute, Notes, Target
@@ -40,18 +45,23 @@ _CODES = {
     "UNAUTHENTICATED": 401,
 }  # fmt: skip
 JSON = "application/json"
+# What "with all fields, also those that are not set" is called in this version of protobuf.
+_ALL_FIELDS = "always_print_fields_with_no_presence"
+if _ALL_FIELDS not in inspect.signature(json_format.MessageToDict).parameters:
+    _ALL_FIELDS = "including_default_value_fields"
 # What libevent, which TF Serving's HTTP server is made of, answers outside of the API.
 _NOT_FOUND_PAGE = b"<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n<H1>Not Found</H1>\n</BODY></HTML>\n"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer; ``notes`` become headers."""
+    """An HTTP answer; ``notes`` become headers, and ``encoding`` says how the body is compressed, if it is."""
 
     status: int
     body: bytes
     content_type: str = JSON
     notes: tuple[tuple[str, str], ...] = ()
+    encoding: str = ""
 
 
 def failure(error: statuses.StatusError, notes: Sequence[tuple[str, str]] = ()) -> Answer:
@@ -106,9 +116,9 @@ class RestHandler:
         infer = _INFER.fullmatch(path) if method == "POST" else None
         if infer is not None:
             return await self._infer(infer.group("method").lower(), _target(infer), body, deadline)
-        if method == "GET" and path in ("/healthz", "/readyz"):
+        if method in ("GET", "HEAD") and path in ("/healthz", "/readyz"):
             return self._health(path)
-        if self._metrics_path and path.startswith("/monitoring/"):
+        if self._metrics_path and (path == self._metrics_path or path.startswith("/monitoring/")):
             return self._monitoring(path)
         if not path.lower().startswith("/v1/"):
             return Answer(404, _NOT_FOUND_PAGE, "text/html")
@@ -160,16 +170,12 @@ class RestHandler:
         return Answer(200, json.dumps({"model_version_status": entries}, indent=1).encode())
 
     def _describe(self, target: Target) -> Answer:
-        held = self._manager.acquire(target)
-        try:
-            signatures = {name: _signature(found) for name, found in held.session.signature_defs.items()}
-            version = str(held.version)
-        finally:
-            held.release()
-        value = {
-            "model_spec": {"name": target.name, "signature_name": "", "version": version},
-            "metadata": {"signature_def": {"signature_def": signatures}},
-        }
+        request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
+        _fill_spec(request.model_spec, target)
+        response = self._inference.get_model_metadata(request)
+        signatures = get_model_metadata_pb2.SignatureDefMap()
+        response.metadata["signature_def"].Unpack(signatures)
+        value = {"model_spec": _fields(response.model_spec), "metadata": {"signature_def": _fields(signatures)}}
         return Answer(200, json.dumps(value, indent=1).encode())
 
     async def _infer(self, method: str, target: Target, body: bytes, deadline: float) -> Answer:
@@ -208,13 +214,9 @@ class RestHandler:
         document = predict_body.document(body)
         classify = method == "classify"
         request: Any = classification_pb2.ClassificationRequest() if classify else regression_pb2.RegressionRequest()
-        request.model_spec.name = target.name
+        _fill_spec(request.model_spec, target)
         request.model_spec.signature_name = predict_body.signature_name(document, DEFAULT_SIGNATURE)
-        if target.label:
-            request.model_spec.version_label = target.label
-        elif target.version is not None:
-            request.model_spec.version.value = target.version
-        example_body.fill_request(document, request, method)
+        example_body.fill_request(document, request)
         if classify:
             response = await self._inference.classify(request, deadline, notes)
             written = example_body.classify_answer(response)
@@ -239,24 +241,14 @@ def _code_name(number: int) -> str:
     return "OK" if number == 0 else statuses.from_number(number, "").code.name
 
 
-def _signature(definition: Any) -> dict[str, Any]:
-    return {
-        "inputs": {name: _tensor(info) for name, info in definition.inputs.items()},
-        "outputs": {name: _tensor(info) for name, info in definition.outputs.items()},
-        "method_name": definition.method_name,
-        "defaults": {
-            name: json_format.MessageToDict(value, preserving_proto_field_name=True)
-            for name, value in definition.defaults.items()
-        },
-    }
+def _fill_spec(spec: Any, target: Target) -> None:
+    spec.name = target.name
+    if target.label:
+        spec.version_label = target.label
+    elif target.version is not None:
+        spec.version.value = target.version
 
 
-def _tensor(info: Any) -> dict[str, Any]:
-    return {
-        "dtype": types_pb2.DataType.Name(info.dtype),
-        "tensor_shape": {
-            "dim": [{"size": str(dim.size), "name": dim.name} for dim in info.tensor_shape.dim],
-            "unknown_rank": info.tensor_shape.unknown_rank,
-        },
-        "name": info.name,
-    }
+def _fields(message: Any) -> dict[str, Any]:
+    fields: dict[str, Any] = json_format.MessageToDict(message, preserving_proto_field_name=True, **{_ALL_FIELDS: True})
+    return fields

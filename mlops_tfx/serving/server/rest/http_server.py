@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+import re
 import socket
 import ssl
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -24,6 +26,7 @@ from mlops_tfx.serving.server.workers import Workers
 _log = logging.getLogger(__name__)
 
 _GZIP_FROM = 1024
+_NOT_AT_ALL = re.compile(r"q=0(\.0*)?")
 # Connections at once, as far as the process may have files: the other half is for models and gRPC.
 _MOST_CONNECTIONS = 10_000
 _CORS = {
@@ -116,21 +119,20 @@ class HttpServer:
         try:
             body = await self._bodies.read(request)
         except TooLargeError as error:
-            return self._respond(Answer(413, failure(statuses.invalid(str(error))).body), False)
+            return self._respond(Answer(413, failure(statuses.invalid(str(error))).body))
         except statuses.StatusError as error:
-            return self._respond(failure(error), False)
+            return self._respond(failure(error))
         if self._pending >= self._max_pending:
             full = statuses.StatusError(grpc.StatusCode.UNAVAILABLE, "too many requests are waiting")
-            return self._respond(failure(full), False)
-        answer = await self._run(request.method, request.rel_url.raw_path, body)
-        return self._respond(answer, "gzip" in request.headers.get("Accept-Encoding", ""))
+            return self._respond(failure(full))
+        return self._respond(await self._run(request, body))
 
-    async def _run(self, method: str, path: str, body: bytes) -> Answer:
+    async def _run(self, request: web.BaseRequest, body: bytes) -> Answer:
         """Has a worker answer, for as long as the client is to wait."""
         answered: asyncio.Future[Answer] = self._loop.create_future()
         self._pending += 1
-        job = self._answer(method, path, body, time.monotonic() + self._timeout, answered)
-        if method == "POST" and len(body) <= self._at_once:
+        job = self._answer(request, body, time.monotonic() + self._timeout, answered)
+        if request.method == "POST" and len(body) <= self._at_once:
             start(job)
         else:
             self._workers.run(lambda: start(job))
@@ -141,10 +143,12 @@ class HttpServer:
             late.cancel()
 
     async def _answer(
-        self, method: str, path: str, body: bytes, deadline: float, answered: asyncio.Future[Answer]
+        self, request: web.BaseRequest, body: bytes, deadline: float, answered: asyncio.Future[Answer]
     ) -> None:
         """Answers a request, in any thread."""
-        answer = await self._handler.answer(method, path, body, deadline)
+        answer = await self._handler.answer(request.method, request.rel_url.raw_path, body, deadline)
+        if len(answer.body) >= _GZIP_FROM and _takes_gzip(request.headers.get("Accept-Encoding", "")):
+            answer = replace(answer, body=gzip.compress(answer.body, compresslevel=1), encoding="gzip")
         with self._lock:
             self._answered.append((answered, answer))
             # The loop is woken once for all answers that come until it looks.
@@ -169,18 +173,16 @@ class HttpServer:
 
     def _preflight(self, request: web.BaseRequest) -> web.Response:
         if not request.headers.get("Origin", "").startswith(("http://", "https://")):
-            return self._respond(failure(statuses.invalid("Origin header is missing in CORS preflight")), False)
-        return self._respond(Answer(200, b""), False)
+            return self._respond(failure(statuses.invalid("Origin header is missing in CORS preflight")))
+        return self._respond(Answer(200, b""))
 
-    def _respond(self, answer: Answer, compress: bool) -> web.Response:
+    def _respond(self, answer: Answer) -> web.Response:
         headers = {"Content-Type": answer.content_type, **self._cors}
         for name, text in answer.notes:
             headers[name] = text if text.isascii() and text.isprintable() else ascii(text)
-        body = answer.body
-        if compress and len(body) >= _GZIP_FROM:
-            body = gzip.compress(body, compresslevel=1)
-            headers["Content-Encoding"] = "gzip"
-        return web.Response(status=answer.status, body=body, headers=headers)
+        if answer.encoding:
+            headers["Content-Encoding"] = answer.encoding
+        return web.Response(status=answer.status, body=answer.body, headers=headers)
 
     def stop(self, drain_seconds: float) -> None:
         """Takes no new connections, lets requests in flight finish within ``drain_seconds``, and ends."""
@@ -197,6 +199,15 @@ class HttpServer:
         self._thread.join()
         self._workers.stop()
         self._loop.close()
+
+
+def _takes_gzip(accepted: str) -> bool:
+    """Whether an Accept-Encoding has gzip, and not with the weight zero."""
+    for part in accepted.lower().split(","):
+        name, _, weight = part.partition(";")
+        if name.strip() == "gzip":
+            return not _NOT_AT_ALL.fullmatch(weight.strip())
+    return False
 
 
 class _Refusing(asyncio.Protocol):

@@ -29,7 +29,13 @@ _INTEGERS: dict[int, Any] = {
     types_pb2.DT_UINT32: np.uint32,
     types_pb2.DT_UINT64: np.uint64,
 }
-_FLOATS: dict[int, Any] = {types_pb2.DT_FLOAT: np.float32, types_pb2.DT_DOUBLE: np.float64}
+# dtype -> (numpy dtype, the largest integer that JSON may have for it)
+_FLOATS: dict[int, tuple[Any, int]] = {
+    types_pb2.DT_FLOAT: (np.float32, 2**24 - 1),
+    types_pb2.DT_DOUBLE: (np.float64, 2**53 - 1),
+}
+# Beyond these a number without a point is a double to RapidJSON, and to orjson.
+_JSON_INTEGERS = range(-(2**63), 2**64)
 # What arrays can have with every numpy.
 _MAX_DIMENSIONS = 32
 _BYTES_SUFFIX = "_bytes"
@@ -37,7 +43,7 @@ _BYTES_SUFFIX = "_bytes"
 
 def is_b64(value: Any) -> bool:
     """Whether a value is an object that stands for bytes."""
-    return type(value) is dict and len(value) == 1 and _B64 in value
+    return type(value) is dict and len(value) == 1 and type(value.get(_B64)) is str
 
 
 def to_array(value: Any, dtype: int) -> Any:
@@ -46,62 +52,46 @@ def to_array(value: Any, dtype: int) -> Any:
     return _convert(leaves, dtype).reshape(shape)
 
 
-def to_batch(values: list[Any], dtype: int) -> Any:
-    """Returns one value per row as an array ``[rows, ...]``. Raises StatusError if rows differ in shape."""
-    try:
-        return to_array(values, dtype)
-    except _UnevenError:
-        _compare_rows(values)
-        raise
-
-
-class _UnevenError(statuses.StatusError):
-    """Lists of different lengths on one level, or lists beside values."""
-
-
-def _uneven(text: str) -> _UnevenError:
-    return _UnevenError(grpc.StatusCode.INVALID_ARGUMENT, text)
-
-
 def _flatten(value: Any) -> tuple[list[int], list[Any]]:
     shape: list[int] = []
     level = [value]
     while level and type(level[0]) is list:
         if set(map(type, level)) != {list}:
-            raise _uneven(f"Encountered value at unexpected level: {len(shape)} expected a list")
+            raise _no_list(level, len(shape))
         size = len(level[0])
         sizes = set(map(len, level))
         if len(sizes) > 1:
             other = next(length for length in map(len, level) if length != size)
-            raise _uneven(f"Encountered list at unexpected size: {other} at level: {len(shape)} expected size: {size}")
+            raise statuses.invalid(
+                f"Encountered list at unexpected size: {other} at level: {len(shape)} expected size: {size}"
+            )
         shape.append(size)
         if len(shape) > _MAX_DIMENSIONS:
             raise statuses.invalid(f"Encountered list at unexpected level: {len(shape)} expected < {_MAX_DIMENSIONS}")
         level = list(chain.from_iterable(level))
     if list in set(map(type, level)):
-        raise _uneven(f"Encountered list at unexpected level: {len(shape)} expected < {len(shape)}")
+        raise statuses.invalid(f"Encountered list at unexpected level: {len(shape)} expected < {len(shape)}")
     return shape, level
 
 
-def _compare_rows(rows: list[Any]) -> None:
-    """Says how rows differ in shape."""
-    first = _flatten(rows[0])[0]
-    for row in rows:
-        shape = _flatten(row)[0]
-        sizes = int(np.prod(first)), int(np.prod(shape))
-        if sizes[0] != sizes[1]:
-            raise statuses.invalid(f"Expecting tensor size: {sizes[0]} but got: {sizes[1]}")
-        if shape != first:
-            raise statuses.invalid(
-                f"Expecting shape {statuses.shape_text(first)} but got: {statuses.shape_text(shape)}"
-            )
+def _no_list(level: list[Any], depth: int) -> statuses.StatusError:
+    """Lists beside a value on one level; ``depth`` is how many there are above it."""
+    value = next(item for item in level if type(item) is not list)
+    rank, first = depth, level[0]
+    while type(first) is list:
+        rank += 1
+        first = first[0] if first else None
+    return statuses.invalid(
+        f"JSON Value: {json_values.show(value)} found at incorrect level: {depth + 1} in the JSON DOM. Expected at "
+        f"level: {rank}"
+    )
 
 
 def _convert(leaves: list[Any], dtype: int) -> Any:
     types = set(map(type, leaves))
     if dtype in _FLOATS:
         _check(leaves, types <= {int, float}, (int, float), dtype)
-        return _floats(leaves, dtype)
+        return _floats(leaves, dtype, int in types)
     if dtype in _INTEGERS:
         _check(leaves, types <= {int}, (int,), dtype)
         return _integers(leaves, dtype)
@@ -122,13 +112,31 @@ def _check(leaves: list[Any], fits: bool, allowed: tuple[type, ...], dtype: int)
         raise _wrong_type(next(leaf for leaf in leaves if type(leaf) not in allowed), dtype)
 
 
-def _floats(leaves: list[Any], dtype: int) -> Any:
+def _floats(leaves: list[Any], dtype: int, integers: bool) -> Any:
+    kind, largest = _FLOATS[dtype]
+    name = tensors.dtype_name(dtype)
     try:
-        # What is too large for the dtype becomes an infinity.
-        with np.errstate(over="ignore"):
-            return np.array(leaves, np.float64).astype(_FLOATS[dtype])
+        array = np.array(leaves, np.float64)
     except OverflowError as error:
-        raise _wrong_type(max(leaves, key=abs), dtype) from error
+        raise lossy(max(leaves, key=abs), name) from error
+    if integers and (np.abs(array) > largest).any():
+        for leaf in leaves:
+            if type(leaf) is int and abs(leaf) > largest and leaf in _JSON_INTEGERS:
+                raise lossy(leaf, name)
+    with np.errstate(over="ignore"):
+        result = array.astype(kind, copy=False)
+    if kind is np.float32 and not np.isfinite(result).all():
+        lost = np.isinf(result) & np.isfinite(array)
+        if lost.any():
+            raise lossy(leaves[int(lost.argmax())], name)
+    return result
+
+
+def lossy(value: Any, name: str) -> statuses.StatusError:
+    """A number that a float of this name does not hold."""
+    return statuses.invalid(
+        f"Cannot convert JSON value: {json_values.show(value)} to {name} without loss of precision."
+    )
 
 
 def _integers(leaves: list[Any], dtype: int) -> Any:
@@ -140,17 +148,29 @@ def _integers(leaves: list[Any], dtype: int) -> Any:
 
 
 def _bytes(value: Any, dtype: int) -> bytes:
-    if not is_b64(value) or type(value[_B64]) is not str:
+    if type(value) is not dict:
         raise _wrong_type(value, dtype)
-    return decode_b64(value[_B64])
+    if not is_b64(value):
+        raise statuses.invalid(f"JSON Value: {json_values.show(value)} not formatted correctly for base64 data")
+    return decode_b64(value)
 
 
-def decode_b64(text: str) -> bytes:
-    """Returns the bytes that base64 stands for. Raises StatusError."""
+def decode_b64(value: dict[str, str]) -> bytes:
+    """Returns the bytes that an object with base64 stands for. Raises StatusError."""
+    text = value[_B64]
     try:
         return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return _decode_loosely(text)
+
+
+def _decode_loosely(text: str) -> bytes:
+    # As absl::Base64Unescape: white space is skipped, and there need be no padding.
+    text = "".join(text.split())
+    try:
+        return base64.b64decode(text if "=" in text else text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise statuses.invalid(f"JSON Value: {json_values.show(text)} is not valid base64: {error}") from error
+        raise statuses.invalid("Unable to base64 decode") from error
 
 
 def _wrong_type(value: Any, dtype: int) -> statuses.StatusError:
@@ -162,8 +182,8 @@ def _wrong_type(value: Any, dtype: int) -> statuses.StatusError:
 
 def by_column(outputs: Sequence[str], arrays: Sequence[Any]) -> bytes:
     """Returns the answer to a request in columns."""
-    values = {name: _readable(name, array) for name, array in zip(outputs, arrays, strict=True)}
-    return _write({"outputs": next(iter(values.values())) if len(values) == 1 else values}, arrays)
+    columns = [_readable(name, array) for name, array in zip(outputs, arrays, strict=True)]
+    return _write({"outputs": columns[0] if len(columns) == 1 else dict(zip(outputs, columns, strict=True))}, columns)
 
 
 def by_row(outputs: Sequence[str], arrays: Sequence[Any]) -> bytes:
@@ -178,12 +198,14 @@ def by_row(outputs: Sequence[str], arrays: Sequence[Any]) -> bytes:
         rows = size
     columns = [_readable(name, array) for name, array in zip(outputs, arrays, strict=True)]
     if len(columns) == 1:
-        return _write({"predictions": columns[0]}, arrays)
-    return _write({"predictions": [dict(zip(outputs, row, strict=True)) for row in zip(*columns, strict=True)]}, arrays)
+        return _write({"predictions": columns[0]}, columns)
+    rows_by_name = [dict(zip(outputs, row, strict=True)) for row in zip(*columns, strict=True)]
+    return _write({"predictions": rows_by_name}, columns)
 
 
-def _write(value: Any, arrays: Sequence[Any]) -> bytes:
-    finite = all(array.dtype.kind != "f" or np.isfinite(array).all() for array in map(np.asarray, arrays))
+def _write(value: Any, columns: Sequence[Any]) -> bytes:
+    numbers = [column for column in columns if isinstance(column, np.ndarray | np.generic)]
+    finite = all(column.dtype.kind != "f" or np.isfinite(column).all() for column in numbers)
     return json_values.write(value) if finite else json_values.write_non_finite(value)
 
 
@@ -192,9 +214,12 @@ def _readable(name: str, array: Any) -> Any:
     array = np.asarray(array, object) if isinstance(array, bytes) else np.asarray(array)
     if array.dtype == object:
         return _texts(array.tolist(), name.endswith(_BYTES_SUFFIX))
-    if array.dtype.kind not in "biuf" or array.dtype.name == "bfloat16":
-        text = f"JSON conversion of output {name} of type {array.dtype.name} is not supported"
-        raise statuses.StatusError(grpc.StatusCode.UNIMPLEMENTED, text)
+    if array.dtype.name == "bfloat16":
+        array = array.astype(np.float32)
+    if array.dtype.kind not in "biuf":
+        # Quantised numbers are records of one field, which has the name of the dtype.
+        kind = array.dtype.names[0] if array.dtype.names else array.dtype.name
+        raise statuses.invalid(f"Failed to write JSON value for tensor type: {kind}")
     return np.ascontiguousarray(array) if array.ndim else array[()]
 
 

@@ -6,7 +6,10 @@ does none of this, so it goes first and Python's own reader takes what it refuse
 
 from __future__ import annotations
 
+import codecs
 import json
+import math
+import re
 from typing import Any
 
 import numpy as np
@@ -16,6 +19,18 @@ from mlops_tfx.serving.server import statuses
 
 # What is wrong with a request of megabytes is said without all of them.
 _LONGEST_SHOWN = 10_000
+_TOO_BIG = "JSON Parse error: Number too big to be stored in double."
+# How the messages of Python's reader begin, and what RapidJSON says of the same.
+_RAPIDJSON = {
+    "Expecting property name": "Missing a name for object member.",
+    "Illegal trailing comma before end of object": "Missing a name for object member.",
+    "Expecting ':' delimiter": "Missing a colon after a name of object member.",
+    "Unterminated string": "Missing a closing quotation mark in string.",
+    "Invalid \\uXXXX escape": "Incorrect hex digit after \\u escape in string.",
+    "Invalid \\escape": "Invalid escape character in string.",
+}
+_AFTER = {"[": "Missing a comma or ] after an array element.", "{": "Missing a comma or } after an object member."}
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
 
 def read(body: bytes) -> Any:
@@ -27,26 +42,54 @@ def read(body: bytes) -> Any:
 
 
 def _read_slowly(body: bytes) -> Any:
+    # As RapidJSON, which takes a mark of UTF-8 that some clients begin with.
+    body = body.removeprefix(codecs.BOM_UTF8)
     try:
-        text = body.decode("utf-8").lstrip(" \t\r\n")
+        text = body.decode()
     except UnicodeDecodeError as error:
         raise statuses.invalid(f"JSON Parse error: Invalid encoding in string. at offset: {error.start}") from error
-    if not text:
-        raise statuses.invalid("JSON Parse error: The document is empty")
+    begin = len(text) - len(text.lstrip(" \t\r\n"))
+    if begin == len(text):
+        raise statuses.invalid(f"JSON Parse error: The document is empty{f'. at offset: {begin}' if begin else ''}")
     try:
-        value = json.JSONDecoder(strict=False).raw_decode(text)[0]
+        value = json.JSONDecoder(strict=False, parse_float=_double).raw_decode(text, begin)[0]
         # Half a surrogate pair is no text: neither a tensor nor an error message could hold it.
         json.dumps(value, ensure_ascii=False).encode()
         return value
     except UnicodeEncodeError as error:
         raise statuses.invalid("JSON Parse error: The surrogate pair in string is invalid.") from error
     except json.JSONDecodeError as error:
-        raise statuses.invalid(f"JSON Parse error: Invalid value. at offset: {error.pos}") from error
+        raise statuses.invalid(f"JSON Parse error: {_wrong(error)} at offset: {error.pos}") from error
     except ValueError as error:
         # Python reads no integer of more than 4300 digits.
-        raise statuses.invalid("JSON Parse error: Number too big to be stored in double.") from error
+        raise statuses.invalid(_TOO_BIG) from error
     except RecursionError as error:
         raise statuses.invalid("JSON Parse error: the values are nested too deeply") from error
+
+
+def _double(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(text)
+    return number
+
+
+def _wrong(error: json.JSONDecodeError) -> str:
+    """What RapidJSON says of a text that is no JSON."""
+    if error.msg.startswith("Expecting ',' delimiter"):
+        return _AFTER[_open_bracket(error.doc[: error.pos])]
+    return next((said for begin, said in _RAPIDJSON.items() if error.msg.startswith(begin)), "Invalid value.")
+
+
+def _open_bracket(text: str) -> str:
+    """The last bracket of a text that is open at its end."""
+    opened: list[str] = []
+    for found in _STRING_OR_BRACKET.finditer(text):
+        if found[0] in "[{":
+            opened.append(found[0])
+        elif found[0] in "]}":
+            opened.pop()
+    return opened[-1]
 
 
 def write(value: Any) -> bytes:
@@ -62,24 +105,29 @@ def write_non_finite(value: Any) -> bytes:
 def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return list(value)
-    if isinstance(value, np.float32):
-        # The shortest text that is the same float32, rather than all digits of the float64 that is nearest.
+    if isinstance(value, np.float32 | np.float16):
+        # The shortest text that is the same number, rather than all digits of the float64 that is nearest.
         return float(str(value))
     return value.item()
 
 
 def show(value: Any) -> str:
-    """Returns a value as error messages show it, cut if it is long."""
+    """Returns a value as RapidJSON's PrettyWriter shows it in error messages, cut if it is long."""
+    parts: list[str] = []
+    size = 0
     try:
-        text = json.dumps(value, ensure_ascii=False)
+        for part in json.JSONEncoder(indent=4, ensure_ascii=False).iterencode(value):
+            parts.append(part)
+            size += len(part)
+            if size > _LONGEST_SHOWN:
+                return "".join(parts)[:_LONGEST_SHOWN] + "..."
     except RecursionError:
         return "(nested too deeply to be shown)"
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+    return "".join(parts)
 
 
 def kind(value: Any) -> str:
     """Returns RapidJSON's name for the type of a value."""
-    if value is None:
-        return "Null"
-    names = {bool: "Bool", int: "Number", float: "Number", str: "String", list: "Array", dict: "Object"}
-    return names[type(value)]
+    if value is None or type(value) is bool:
+        return {None: "Null", False: "False", True: "True"}[value]
+    return {int: "Number", float: "Number", str: "String", list: "Array", dict: "Object"}[type(value)]

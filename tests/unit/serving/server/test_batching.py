@@ -102,7 +102,8 @@ def test_other_shapes_are_padded_or_refused() -> None:
     model = Model()
     padding = one_thread(pad_variable_length_inputs=True)
     answers = gathered(Batcher(padding, Metrics()), model, [model.call(row) for row in rows])
-    assert [answer[0].tolist() for answer in answers] == [[[0.0]], [[2.0, 4.0]], [[6.0, 0.0]]]
+    # With the first value, as TF Serving's AddPadding does.
+    assert [answer[0].tolist() for answer in answers] == [[[0.0]], [[2.0, 4.0]], [[6.0, 6.0]]]
     model = Model()
     answers = gathered(Batcher(one_thread(), Metrics()), model, [model.call(row) for row in rows])
     assert answers[0][0].tolist() == [[0.0]]
@@ -111,6 +112,67 @@ def test_other_shapes_are_padded_or_refused() -> None:
             "FAILED_PRECONDITION: Tensors with name 'x' from different tasks have different shapes and padding is "
             "turned off. Set pad_variable_length_inputs to true"
         )
+
+
+def test_padding_with_texts_and_without_values() -> None:
+    rows = [[[b"a"]], [[b"b\0", b"c\0"]], [[b"d\0"]], np.empty([1, 0], object)]
+    model, joined = Model(), []
+
+    async def same(call: Call) -> Any:
+        model.run([np.zeros(1)])
+        joined.append(call.values[0])
+        return call.values
+
+    calls = [model.call(np.array(row, object)) for row in rows]
+    answers = gathered(Batcher(one_thread(pad_variable_length_inputs=True), Metrics()), model, calls, same)
+    assert [answer[0].tolist() for answer in answers[1:]] == [
+        [[b"b\0", b"c\0"]], [[b"d\0", b"d\0"]], [[b"", b""]]
+    ]  # fmt: skip
+    assert joined[1].shape == (3, 2)
+
+
+def test_requests_without_rows() -> None:
+    model = Model()
+    batcher = Batcher(one_thread(max_batch_size=4, allowed_batch_sizes=(2, 4)), Metrics())
+    calls = [model.call(row) for row in ([5.0], [], [6.0, 7.0, 8.0])]
+    answers = gathered(batcher, model, calls)
+    assert [answer[0].tolist() for answer in answers] == [[10.0], [], [12.0, 14.0, 16.0]]
+    # What is repeated is the first row that there is.
+    assert model.runs == [[[5.0, 5.0]], [[6.0, 7.0, 8.0, 6.0]]]
+    model = Model()
+    batcher = Batcher(one_thread(max_batch_size=4, allowed_batch_sizes=(2, 4)), Metrics())
+    (answer,) = gathered(batcher, model, [model.call([])])
+    assert (answer[0].tolist(), model.runs) == ([], [[[]]])
+
+
+def test_outputs_without_rows_are_refused_also_for_one_request() -> None:
+    model = Model()
+
+    async def total(call: Call) -> Any:
+        return [np.sum(value) for value in await run_plan(call)]
+
+    answers = gathered(Batcher(one_thread(), Metrics()), model, [model.call([float(i)]) for i in range(3)], total)
+    assert {str(answer) for answer in answers} == {"FAILED_PRECONDITION: Batched output tensor has 0 dimensions"}
+
+
+def test_a_request_without_inputs_waits_for_nobody() -> None:
+    plan = Plan(("x",), ("y",), lambda values: [np.float32(3)])
+    call = Call("Predict", "GRPC", "m", 1, "s", plan, [np.zeros(2)], frozenset())
+    batcher = Batcher(one_thread(), Metrics())
+    assert run(batcher(call, run_plan)) == [np.float32(3)]
+    assert batcher._threads == []
+
+
+def test_waiting_is_measured() -> None:
+    model, metrics = Model(), Metrics()
+    before = time.monotonic()
+    gathered(Batcher(one_thread(), metrics), model, [model.call([float(i)]) for i in range(3)])
+    waited = metrics.queuing_latency.value("model_server_batch_threads")
+    assert 0 < waited < 3e6 * (time.monotonic() - before)
+    text = metrics.text()
+    assert 'batching_session:queuing_latency_count{thread_pool_name="model_server_batch_threads"} 3' in text
+    # TF Serving's bounds for this one: 100 x 1.2^k.
+    assert 'queuing_latency_bucket{thread_pool_name="model_server_batch_threads",le="172.8"}' in text
 
 
 def test_large_requests_are_split_or_refused() -> None:

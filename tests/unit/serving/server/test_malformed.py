@@ -102,7 +102,7 @@ def test_documents(document: dict[str, Any]) -> None:
     for use in (
         lambda: predict_body.arrays(document, signature.inputs, ()),
         lambda: predict_body.signature_name(document, "serving_default"),
-        lambda: example_body.fill_request(document, classification_pb2.ClassificationRequest(), "classify"),
+        lambda: example_body.fill_request(document, classification_pb2.ClassificationRequest()),
     ):
         try:
             use()
@@ -131,7 +131,7 @@ def test_lists_that_are_too_deep() -> None:
 
 def test_long_values_are_cut_in_messages() -> None:
     assert len(json_values.show(list(range(100_000)))) < 10_100
-    assert json_values.show([1, {"a": "é"}]) == '[1, {"a": "é"}]'
+    assert json_values.show([1, {"a": "é"}]) == '[\n    1,\n    {\n        "a": "é"\n    }\n]'
 
 
 def test_plans_of_every_choice_of_outputs_are_not_all_kept() -> None:

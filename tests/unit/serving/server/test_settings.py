@@ -36,6 +36,23 @@ def test_flags() -> None:
             ["--model_base_path=/m", "--batching_parameters_file=/b"],
             "server_options.batching_parameters_file is set without setting server_options.enable_batching to true.",
         ),
+        (
+            [
+                "--model_base_path=/m",
+                "--tensorflow_session_parallelism=2",
+                "--tensorflow_intra_op_parallelism=2",
+                "--tensorflow_inter_op_parallelism=2",
+            ],
+            "or (server_options.tensorflow_intra_op_parallelism, server_options.tensorflow_inter_op_parallelism) "
+            "separately. You cannot configure all.",
+        ),
+        (["--model_base_path=/m", "--tensorflow_intra_op_parallelism=-1"], "tensorflow_intra_op_parallelism=-1"),
+        (["--model_base_path=/m", "--file_system_poll_wait_seconds=inf"], "received file_system_poll_wait_seconds=inf"),
+        (["--model_base_path=/m", "--file_system_poll_wait_seconds=nan"], "received file_system_poll_wait_seconds=nan"),
+        (
+            ["--model_config_file=/m", "--model_config_file_poll_wait_seconds=1e30"],
+            "expected a number of seconds, received model_config_file_poll_wait_seconds=1e+30",
+        ),
         (["--model_base_path=/m", "--qqqq=8501"], "unknown flag '--qqqq'; known flags: --port,"),
         (["--model_base_path=/m", "--prefer_tflite_model"], "--prefer_tflite_model=true of tensorflow_model_server is"),
         (["--model_base_path=/m", "--schema_guard=warn"], "one of annotate, reject, off, received schema_guard='warn'"),
