@@ -3,7 +3,7 @@
 TensorFlow prepares much of a function when it is first run. The requests that are first after a switch would wait for
 it, 100 ms for a small model, and all of them at once. So what the version before was asked is asked here, one request
 per signature; or, where there was none, a row of nothing: zeros, empty texts and empty examples. What comes out, and
-whether the model refuses it, matters to nobody.
+whether the model refuses it, matters to nobody. Signatures that change something, which count or train, are left out.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ class FirstRuns:
         for signature_name, signature in session.signatures.items():
             # What is asked changes: the next version is prepared with what this one is asked.
             asked = self._asked.pop((name, signature_name), {})
+            if signature_name in session.changing:
+                continue
             inputs = {
                 alias: asked[alias] if alias in asked else _nothing(info)
                 for alias, info in signature.definition.inputs.items()

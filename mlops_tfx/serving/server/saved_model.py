@@ -18,6 +18,7 @@ from tensorflow.core.protobuf import config_pb2
 
 from mlops_tfx.serving.server import contents, parsed_features, statuses
 from mlops_tfx.serving.server.calls import Notes, Plan
+from mlops_tfx.serving.server.effects import Effects
 from mlops_tfx.serving.server.folders import SAVED_MODEL_FILES
 from mlops_tfx.serving.server.signatures import Runner, Signature, remember
 
@@ -70,6 +71,7 @@ class SavedModelSession:
         signatures: its signatures by name.
         signature_defs: name -> SignatureDef, as the file has them.
         parsed: name of a fed tensor -> the features that the model reads from it, see parsed_features.py.
+        changing: the signatures that may change something when they are run, see effects.py.
         checks: what the schema beside the model asks of requests; None if there is none.
         explain: tells what the schema has against inputs that the signature refuses; None if there is none.
     """
@@ -83,7 +85,7 @@ class SavedModelSession:
         self._session: Any = tf.compat.v1.Session(graph=graph, config=options.config())
         try:
             with graph.as_default():
-                meta_graph, self.parsed = _load(self._session, list(options.tags), path)
+                meta_graph, self.parsed, self.changing = _load(self._session, list(options.tags), path)
             graph.finalize()
             self._joint_plans: dict[tuple[str, tuple[str, ...]], Plan] = {}
             self.signature_defs = meta_graph.signature_def
@@ -133,7 +135,9 @@ class SavedModelSession:
         self._session.close()
 
 
-def _load(session: Any, tags: list[str], path: str) -> tuple[Any, dict[str, parsed_features.Features]]:
+def _load(
+    session: Any, tags: list[str], path: str
+) -> tuple[Any, dict[str, parsed_features.Features], frozenset[str]]:
     # What tf.compat.v1.saved_model.loader.load does, with a look at the assets before the graph reads them, and with
     # one reading of the file instead of two.
     from tensorflow.python.saved_model import loader_impl
@@ -141,11 +145,21 @@ def _load(session: Any, tags: list[str], path: str) -> tuple[Any, dict[str, pars
     loader = loader_impl.SavedModelLoader(path)
     meta_graph = loader.get_meta_graph_def_from_tags(tags)
     contents.check_assets(path, meta_graph)
+    changing = _changing(meta_graph)
     parsed = parsed_features.expose(meta_graph)
     saver = _import_graph(session.graph, loader, tags, meta_graph.graph_def)
     loader.restore_variables(session, saver)
     loader.run_init_ops(session, tags)
-    return meta_graph, parsed
+    return meta_graph, parsed, changing
+
+
+def _changing(meta_graph: Any) -> frozenset[str]:
+    effects = Effects(meta_graph.graph_def)
+    return frozenset(
+        name
+        for name, definition in meta_graph.signature_def.items()
+        if effects.of(info.name for info in definition.outputs.values())
+    )
 
 
 def _import_graph(graph: Any, loader: Any, tags: list[str], graph_def: Any) -> Any:

@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from tensorflow.core.framework import types_pb2
+
 from mlops_tfx.serving.server import statuses, tensors
 from mlops_tfx.serving.server.calls import Plan
 
@@ -13,6 +15,8 @@ Runner = Callable[[Sequence[Any]], Sequence[Any]]
 MakeRunner = Callable[[Sequence[str], Sequence[str]], Runner]
 _Key = TypeVar("_Key")
 
+# What only means something within the process.
+_NO_MESSAGES = (types_pb2.DT_RESOURCE, types_pb2.DT_VARIANT)
 # A run is prepared once per choice of outputs. A client may try all choices, and of twenty outputs there are a million.
 _MOST_PLANS = 64
 
@@ -119,9 +123,12 @@ class Signature:
         return self._defaults
 
     def plan(self, outputs: tuple[str, ...]) -> Plan:
-        """Returns what to run for these outputs, which must be known ones."""
+        """Returns what to run for these outputs, which must be known ones. Raises StatusError if they cannot be had."""
         plan = self._plans.get(outputs)
         if plan is None:
+            for alias in outputs:
+                if self._outputs[alias][1] in _NO_MESSAGES:
+                    raise statuses.no_message(alias, tensors.dtype_name(self._outputs[alias][1]))
             plan = remember(self._plans, outputs, Plan(self._input_aliases, outputs, self.runner(outputs)))
         return plan
 

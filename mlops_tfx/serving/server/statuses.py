@@ -122,6 +122,14 @@ def duplicate_output(alias: str) -> StatusError:
     return invalid(f"duplicate output tensor alias: {alias}")
 
 
+def no_message(alias: str, dtype: str) -> StatusError:
+    """An output of a dtype that no message can have."""
+    return StatusError(
+        grpc.StatusCode.UNIMPLEMENTED,
+        f"output tensor {alias} is of type {dtype}, which cannot be sent; name the others in output_filter",
+    )
+
+
 def missing_metadata_field() -> StatusError:
     """GetModelMetadata names no field."""
     return invalid("GetModelMetadataRequest must specify at least one metadata_field")

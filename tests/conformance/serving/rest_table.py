@@ -108,7 +108,7 @@ SHAPES: list[Case] = [
     *_of("predict: floats as short as they are", "kinds:predict",
          (_signed("same_float32", instances=[0.1, 1e20, 3]), b'{"predictions":[0.1,1e+20,3.0]}')),
     *_of("predict: bytes in", "kinds:predict",
-         (_signed("same_string", inputs=[{"b64": "aGk="}]), {"predictions": ["hi"]}),
+         (_signed("same_string", instances=[{"b64": "aGk="}]), {"predictions": ["hi"]}),
          (_signed("same_string", inputs={"b64": "aGk="}), {"outputs": "hi"}),
          # Padding may be missing, and white space be in between.
          (_signed("same_string", inputs=[[{"b64": "aGk"}, "é"], [{"b64": "a G\nk="}, ""]]),

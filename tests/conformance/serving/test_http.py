@@ -105,7 +105,9 @@ def test_a_client_that_waits_is_told_at_once_that_its_body_is_too_large(line: Li
 def test_bodies_in_chunks_and_requests_ahead_of_answers(line: Line) -> None:
     rest = b"%x;name=value\r\n%b\r\n" % (len(BODY) - 5, BODY[5:])
     chunks = b"5\r\n" + BODY[:5] + b"\r\n" + rest + b"0\r\nTrailer: x\r\n\r\n"
-    line.send(POST, b"Transfer-Encoding: chunked\r\n\r\n", chunks, POST, LENGTH, BODY, b"GET /zz HTTP/1.1\r\n\r\n")
+    line.send(
+        POST, b"Transfer-Encoding: chunked\r\n\r\n", chunks, POST, LENGTH, BODY, b"GET /zz HTTP/1.1\r\nHost: x\r\n\r\n"
+    )
     assert [line.answer()[0] for _ in range(3)] == [200, 200, 404]
 
 

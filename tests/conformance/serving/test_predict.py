@@ -102,13 +102,14 @@ def test_every_dtype_comes_back(kinds_stub: Any, name: str, shape: tuple[int, ..
 @pytest.mark.parametrize("name", "qint8 quint8 qint16 quint16 qint32".split())
 def test_quantised_numbers_come_back(kinds_stub: Any, name: str) -> None:
     dtype = tf.as_dtype(name)
-    numbers = [int(dtype.min), 0, int(dtype.max)]
+    part = np.dtype(dtype.as_numpy_dtype)[0]
+    numbers = [np.iinfo(part).min, 0, np.iinfo(part).max]
     proto = tensor_pb2.TensorProto(dtype=dtype.as_datatype_enum, int_val=numbers)
     proto.tensor_shape.dim.add().size = 3
     answer = kinds_stub.Predict(make_request("kinds", f"same_{name}", v=proto), timeout=60).outputs["v"]
     assert answer == proto
     proto.ClearField("int_val")
-    proto.tensor_content = np.array(numbers, np.dtype(dtype.as_numpy_dtype)[0]).tobytes()
+    proto.tensor_content = np.array(numbers, part).tobytes()
     assert kinds_stub.Predict(make_request("kinds", f"same_{name}", v=proto), timeout=60).outputs["v"] == answer
 
 

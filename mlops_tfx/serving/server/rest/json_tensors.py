@@ -214,7 +214,7 @@ def _readable(name: str, array: Any) -> Any:
     array = np.asarray(array, object) if isinstance(array, bytes) else np.asarray(array)
     if array.dtype == object:
         return _texts(array.tolist(), name.endswith(_BYTES_SUFFIX))
-    if array.dtype.name == "bfloat16":
+    if array.dtype.name in ("float16", "bfloat16"):
         array = array.astype(np.float32)
     if array.dtype.kind not in "biuf":
         # Quantised numbers are records of one field, which has the name of the dtype.

@@ -105,8 +105,8 @@ def write_non_finite(value: Any) -> bytes:
 def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return list(value)
-    if isinstance(value, np.float32 | np.float16):
-        # The shortest text that is the same number, rather than all digits of the float64 that is nearest.
+    if isinstance(value, np.float32):
+        # The shortest text that is the same float32, rather than all digits of the float64 that is nearest.
         return float(str(value))
     return value.item()
 

@@ -27,6 +27,7 @@ class Session:
             definition.inputs[alias].name, definition.inputs[alias].dtype = f"{alias}:0", dtype
             definition.inputs[alias].tensor_shape.dim.add().size = -1
         self.runs: list[list[Any]] = []
+        self.changing: frozenset[str] = frozenset()
         self.signatures = {"s": Signature(definition, lambda feeds, fetches: self._run)}
 
     def _run(self, values: Any) -> Any:
@@ -58,6 +59,14 @@ def test_rows_of_nothing_and_then_what_was_asked() -> None:
     assert session.runs[1] == [[1.0, 2.0], [b"a", b"b"]]
     runs.prepare("m", "/m/3", 3, session)  # type: ignore[arg-type]
     assert session.runs[2] == [[0.0], [b""]]
+
+
+def test_signatures_that_change_something_are_not_run() -> None:
+    runs, session = FirstRuns(), Session()
+    session.changing = frozenset(["s"])
+    run(runs.intercept(call(np.float32([1]), text(b"a")), answer))
+    runs.prepare("m", "/m/1", 1, session)  # type: ignore[arg-type]
+    assert session.runs == []
 
 
 @pytest.mark.parametrize(
