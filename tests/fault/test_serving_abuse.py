@@ -196,7 +196,7 @@ def test_giant_tensors(server: ServerProcess, settles: None) -> None:
     assert post(server, HALF, b" " * (LIMIT + 1))[0] == 413
     assert post(server, HALF, b" " * (LIMIT - 1)) == (
         400,
-        b'{\n    "error": "JSON Parse error: The document is empty"\n}',
+        b'{\n    "error": "JSON Parse error: The document is empty. at offset: %d"\n}' % (LIMIT - 1),
     )
 
 

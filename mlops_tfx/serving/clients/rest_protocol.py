@@ -234,7 +234,7 @@ def _describe_signature(definition: Mapping[str, Any]) -> SignatureDescription:
 
 
 def _describe(info: Mapping[str, Any], optional: bool) -> TensorDescription:
-    return TensorDescription(info["dtype"], json_values.describe_shape(info["tensor_shape"]), optional)
+    return TensorDescription(info["dtype"], json_values.describe_shape(info.get("tensor_shape", {})), optional)
 
 
 def _describe_state(entry: Mapping[str, Any]) -> VersionStatus:

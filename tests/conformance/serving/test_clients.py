@@ -379,8 +379,9 @@ def test_http_503_is_repeated_and_400_is_not(kind: str) -> None:
 def test_no_rows_are_asked_as_any_others(ask: Asker) -> None:
     for nothing in ({"x": []}, []):
         if ask.kind == "REST in rows":  # the protocol has no such request
-            refusal = ("INVALID_ARGUMENT", "No values in 'instances' array")
-            assert ask.refused("predict", "half", nothing) == refusal
+            code, text = ask.refused("predict", "half", nothing)
+            assert code == "INVALID_ARGUMENT"
+            assert text.endswith(" No values in 'instances' array")
         else:
             assert ask.predict("half", nothing)["y"].tolist() == []
 
