@@ -135,9 +135,7 @@ class SavedModelSession:
         self._session.close()
 
 
-def _load(
-    session: Any, tags: list[str], path: str
-) -> tuple[Any, dict[str, parsed_features.Features], frozenset[str]]:
+def _load(session: Any, tags: list[str], path: str) -> tuple[Any, dict[str, parsed_features.Features], frozenset[str]]:
     # What tf.compat.v1.saved_model.loader.load does, with a look at the assets before the graph reads them, and with
     # one reading of the file instead of two.
     from tensorflow.python.saved_model import loader_impl

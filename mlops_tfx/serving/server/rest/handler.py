@@ -45,10 +45,11 @@ _CODES = {
     "UNAUTHENTICATED": 401,
 }  # fmt: skip
 JSON = "application/json"
-# What "with all fields, also those that are not set" is called in this version of protobuf.
-_ALL_FIELDS = "always_print_fields_with_no_presence"
-if _ALL_FIELDS not in inspect.signature(json_format.MessageToDict).parameters:
-    _ALL_FIELDS = "including_default_value_fields"
+# "With all fields, also those that are not set", as this version of protobuf calls it.
+_NAMES_OF_ALL_FIELDS = ("always_print_fields_with_no_presence", "including_default_value_fields")
+_ALL_FIELDS: dict[str, Any] = {
+    name: True for name in _NAMES_OF_ALL_FIELDS if name in inspect.signature(json_format.MessageToDict).parameters
+}
 # What libevent, which TF Serving's HTTP server is made of, answers outside of the API.
 _NOT_FOUND_PAGE = b"<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n<H1>Not Found</H1>\n</BODY></HTML>\n"
 
@@ -250,5 +251,5 @@ def _fill_spec(spec: Any, target: Target) -> None:
 
 
 def _fields(message: Any) -> dict[str, Any]:
-    fields: dict[str, Any] = json_format.MessageToDict(message, preserving_proto_field_name=True, **{_ALL_FIELDS: True})
+    fields: dict[str, Any] = json_format.MessageToDict(message, preserving_proto_field_name=True, **_ALL_FIELDS)
     return fields
