@@ -1,13 +1,15 @@
 """``create_container_component``: a component class whose work is a command in a container.
 
-Trainer = create_container_component(
-name="Trainer",
-image="project/trainer",
-command=["train", "--data", InputUriPlaceholder("examples"), "--model", OutputUriPlaceholder("model")],
-inputs={"examples": Examples},
-outputs={"model": Model},
-parameters={"steps": int},
-)
+    Trainer = create_container_component(
+        name="Trainer",
+        image="project/trainer",
+        command=["train", "--data", InputUriPlaceholder("examples"), "--model", OutputUriPlaceholder("model")],
+        inputs={"examples": Examples},
+        outputs={"model": Model},
+        parameters={"steps": int},
+    )
+
+Inputs and parameters are the arguments of the class, by name.
 """
 
 from __future__ import annotations
