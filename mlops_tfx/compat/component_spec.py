@@ -110,6 +110,7 @@ class ChannelParameter:
 
 
 _TYPE = type
+_KINDS = ("PARAMETERS", "INPUTS", "OUTPUTS")
 
 
 class ComponentSpec:
@@ -136,10 +137,12 @@ class ComponentSpec:
 
     def __init_subclass__(cls, validate: bool = True, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if validate:
+        # A class that is sent to another process by value gets its attributes there when it has been made.
+        if validate and any(hasattr(cls, kind) for kind in _KINDS):
             _check_declaration(cls)
 
     def __init__(self, **kwargs: Any) -> None:
+        _check_declaration(type(self))
         self.inputs: dict[str, BaseChannel[Any]] = {}
         self.outputs: dict[str, BaseChannel[Any]] = {}
         self.exec_properties: dict[str, Any] = {}
@@ -195,7 +198,7 @@ class ComponentSpec:
 
 def _check_declaration(cls: type[ComponentSpec]) -> None:
     seen: set[str] = set()
-    for kind in ("PARAMETERS", "INPUTS", "OUTPUTS"):
+    for kind in _KINDS:
         declared = getattr(cls, kind, None)
         if not isinstance(declared, Mapping):
             raise TypeError(f"{cls.__qualname__}.{kind}: expected a dict, received {declared!r}")

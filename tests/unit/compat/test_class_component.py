@@ -129,6 +129,11 @@ def test_wrong_declarations(declared: Any, error: type[Exception], said: str) ->
         type("Spec", (ComponentSpec,), declared)
 
 
+def test_a_spec_that_declares_nothing() -> None:
+    with pytest.raises(TypeError, match="Spec.PARAMETERS: expected a dict, received None"):
+        type("Spec", (ComponentSpec,), {})()
+
+
 def test_wrong_declarations_of_one_port() -> None:
     with pytest.raises(ValueError, match="expected a class of artifacts"):
         ChannelParameter(type=str)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -487,6 +489,14 @@ def test_an_executor_that_handles_signals_has_a_main_thread(tmp_path: Path) -> N
     result = run(tmp_path, Alarmed())
     assert result.outputs["Alarmed"]["text"][0].value == "the alarm rang in MainThread"
     assert [report.state for report in run(tmp_path, Alarmed()).reports] == [NodeState.CACHED]
+
+
+def test_an_executor_of_a_script_that_handles_signals(tmp_path: Path) -> None:
+    program = Path(__file__).parent / "pipelines" / "signal_pipeline.py"
+    command = [sys.executable, "-m", "mlops_tfx.compat", str(program), str(tmp_path / "root")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "heard rang in String" in done.stdout
 
 
 def test_other_nodes_that_need_a_main_thread_are_told_how_to_get_one(tmp_path: Path) -> None:
