@@ -40,6 +40,25 @@ def test_python_blocks_run(document: str, tmp_path: Path, monkeypatch: pytest.Mo
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
+def test_the_model_of_the_readme_is_asked_as_the_readme_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlops_tfx.serving.local import serve
+
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    found = list(_BLOCK.finditer((ROOT / "README.md").read_text(encoding="utf-8")))
+    (asking,) = (match["code"] for match in found if match["note"] == _SKIPPED)
+    train = [sys.executable, "-c", found[0]["code"]]
+    assert subprocess.run(train, cwd=tmp_path, check=False).returncode == 0
+    with serve("penguins", tmp_path / "runs" / "readme" / "serving") as client:
+        ask = [sys.executable, "-c", asking.replace("localhost:8500", client.address)]
+        done = subprocess.run(ask, capture_output=True, text=True, timeout=600, check=False)
+        assert done.returncode == 0, done.stderr
+        assert "probabilities" in done.stdout
+        # What the README asks are measures, and no texts.
+        inputs = client.get_model_metadata("penguins").signatures["serving_raw"].inputs
+        assert (inputs["bill_length_mm"].dtype, inputs["island"].dtype) == ("DT_FLOAT", "DT_STRING")
+
+
 def test_there_is_something_to_run() -> None:
     assert len(blocks("README.md")) == 2
     assert len(blocks("docs/adding-a-component.md")) == 4

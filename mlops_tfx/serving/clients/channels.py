@@ -9,9 +9,9 @@ from typing import Any
 import grpc
 
 from mlops_tfx.serving.clients.conversation import Home, closed
-from mlops_tfx.serving.clients.grpc_protocol import METHODS, GrpcRequest, explain
+from mlops_tfx.serving.clients.grpc_protocol import METHODS, GrpcAnswer, GrpcRequest, explain
 from mlops_tfx.serving.clients.tls import Tls
-from mlops_tfx.serving.protos import message
+from mlops_tfx.serving.protos import message as message_class
 
 Metadata = tuple[tuple[str, str], ...]
 
@@ -86,14 +86,16 @@ class BlockingChannels(Channels):
         self._closed = False
         self._open()
 
-    def send(self, request: GrpcRequest, timeout: float | None) -> Any:
-        """Returns the message that answers. Raises ServingError."""
+    def send(self, request: GrpcRequest, timeout: float | None) -> GrpcAnswer:
+        """Returns the answer. Raises ServingError."""
         if self._closed:
             raise closed()
+        ask = self._prepare(request).with_call
         try:
-            return self._prepare(request)(request.message, timeout=timeout, metadata=self._headers)
+            message, call = ask(request.message, timeout=timeout, metadata=self._headers)
         except grpc.RpcError as error:
             raise explain(self.address, error) from error
+        return GrpcAnswer(message, dict(call.trailing_metadata() or ()))
 
     def close(self) -> None:
         """Closes the connections."""
@@ -109,13 +111,14 @@ class AsyncChannels(Channels):
         super().__init__(address, library, **arguments)
         self._home = Home()
 
-    async def send(self, request: GrpcRequest, timeout: float | None) -> Any:
-        """Returns the message that answers. Raises ServingError."""
+    async def send(self, request: GrpcRequest, timeout: float | None) -> GrpcAnswer:
+        """Returns the answer. Raises ServingError."""
         self._home.enter()
         if not self._channels:
             self._open()
         try:
-            return await self._prepare(request)(request.message, timeout=timeout, metadata=self._headers)
+            call = self._prepare(request)(request.message, timeout=timeout, metadata=self._headers)
+            return GrpcAnswer(await call, dict(await call.trailing_metadata() or ()))
         except grpc.RpcError as error:
             raise explain(self.address, error) from error
 
@@ -132,7 +135,7 @@ def _bind(channel: Any) -> dict[str, Any]:
         name: channel.unary_unary(
             path,
             request_serializer=lambda request: request.SerializeToString(),
-            response_deserializer=message(response).FromString,
+            response_deserializer=message_class(response).FromString,
         )
         for name, (path, response) in METHODS.items()
     }

@@ -95,10 +95,20 @@ class Prediction(dict[str, Any]):
 
     Attributes:
         model_name, version, signature_name: what answered; the version is None if the server does not say.
+        schema_guard: what in the inputs does not fit the schema beside the model, in words; empty if nothing was found.
     """
 
-    def __init__(self, outputs: Mapping[str, Array], model_name: str, version: int | None, signature_name: str) -> None:
+    def __init__(
+        self,
+        outputs: Mapping[str, Array],
+        model_name: str,
+        version: int | None,
+        signature_name: str,
+        *,
+        schema_guard: str = "",
+    ) -> None:
         super().__init__(outputs)
+        self.schema_guard = schema_guard
         self.model_name = model_name
         self.version = version
         self.signature_name = signature_name

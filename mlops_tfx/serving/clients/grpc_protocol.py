@@ -22,7 +22,7 @@ from mlops_tfx.serving.clients.descriptions import (
     TensorDescription,
     VersionStatus,
 )
-from mlops_tfx.serving.clients.protocol import Protocol, Scores, unreachable, untrusted
+from mlops_tfx.serving.clients.protocol import GUARD_NOTE, Protocol, Scores, unreachable, untrusted, with_finding
 from mlops_tfx.serving.protos import enum_values, message
 from mlops_tfx.serving.tensor_messages import Array
 
@@ -52,15 +52,27 @@ class GrpcRequest:
     message: Any
 
 
+@dataclass(frozen=True)
+class GrpcAnswer:
+    """The message that answers, and the trailers."""
+
+    message: Any
+    trailers: Mapping[str, str]
+
+
 class GrpcProtocol(Protocol):
     """Operations as gRPC messages."""
+
+    def _ask(self, request: GrpcRequest, deadline: Deadline, retry: Retry | None = None) -> Steps[Any]:
+        answer: GrpcAnswer = yield from self.exchange(request, deadline, retry)
+        return answer.message
 
     def get_model_metadata(
         self, target: Target, deadline: Deadline, retry: Retry | None = None
     ) -> Steps[ModelMetadata]:
         request = message("tensorflow.serving.GetModelMetadataRequest")(metadata_field=["signature_def"])
         _fill_spec(request.model_spec, target)
-        response = yield from self.exchange(GrpcRequest("GetModelMetadata", request), deadline, retry)
+        response = yield from self._ask(GrpcRequest("GetModelMetadata", request), deadline, retry)
         packed = response.metadata["signature_def"].value
         signatures = message("tensorflow.serving.SignatureDefMap").FromString(packed).signature_def
         return ModelMetadata(
@@ -78,7 +90,7 @@ class GrpcProtocol(Protocol):
             target = Target(target.name, metadata.version)
         request = message("tensorflow.serving.GetModelStatusRequest")()
         _fill_spec(request.model_spec, target)
-        response = yield from self.exchange(GrpcRequest("GetModelStatus", request), deadline, retry)
+        response = yield from self._ask(GrpcRequest("GetModelStatus", request), deadline, retry)
         states = {number: name for name, number in enum_values("tensorflow.serving.ModelVersionStatus.State").items()}
         return [
             VersionStatus(s.version, states.get(s.state, "UNKNOWN"), s.status.error_code, s.status.error_message)
@@ -88,7 +100,7 @@ class GrpcProtocol(Protocol):
     def is_ready(self, deadline: Deadline) -> Steps[bool]:
         request = message("grpc.health.v1.HealthCheckRequest")()
         try:
-            response = yield from self.exchange(GrpcRequest("Check", request), deadline, ONCE)
+            response = yield from self._ask(GrpcRequest("Check", request), deadline, ONCE)
         except ServingError as error:
             if error.code == grpc.StatusCode.UNAVAILABLE:
                 return False
@@ -109,23 +121,30 @@ class GrpcProtocol(Protocol):
         _fill_spec(request.model_spec, target, signature_name)
         for name, array in tensors.items():
             tensor_messages.fill_tensor(array, request.inputs[name])
-        response = yield from self.exchange(GrpcRequest("Predict", request), deadline)
+        answer = yield from self.exchange(GrpcRequest("Predict", request), deadline)
+        response = answer.message
         outputs = {name: tensor_messages.read_tensor(proto) for name, proto in response.outputs.items()}
         spec = response.model_spec
-        return Prediction(outputs, spec.name, spec.version.value, spec.signature_name)
+        return Prediction(
+            outputs,
+            spec.name,
+            spec.version.value,
+            spec.signature_name,
+            schema_guard=answer.trailers.get(GUARD_NOTE, ""),
+        )
 
     def send_classify(self, target: Target, name: str, examples: list[bytes], deadline: Deadline) -> Steps[Scores]:
         request = message("tensorflow.serving.ClassificationRequest")()
         _fill_spec(request.model_spec, target, name)
         _fill_examples(request.input, examples)
-        response = yield from self.exchange(GrpcRequest("Classify", request), deadline)
+        response = yield from self._ask(GrpcRequest("Classify", request), deadline)
         return _scores(response.result)
 
     def send_regress(self, target: Target, name: str, examples: list[bytes], deadline: Deadline) -> Steps[Array]:
         request = message("tensorflow.serving.RegressionRequest")()
         _fill_spec(request.model_spec, target, name)
         _fill_examples(request.input, examples)
-        response = yield from self.exchange(GrpcRequest("Regress", request), deadline)
+        response = yield from self._ask(GrpcRequest("Regress", request), deadline)
         return _values(response.result)
 
     def multi_inference(
@@ -139,7 +158,7 @@ class GrpcProtocol(Protocol):
                 task = request.tasks.add(method_name=_TASKS.get(method, method))
                 _fill_spec(task.model_spec, target, name)
             _fill_examples(request.input, examples)
-            response = yield from self.exchange(GrpcRequest("MultiInference", request), deadline)
+            response = yield from self._ask(GrpcRequest("MultiInference", request), deadline)
             return {result.model_spec.signature_name: _result(result) for result in response.results}
 
         return (yield from self.with_examples(target, given, deadline, ask))
@@ -159,7 +178,7 @@ class GrpcProtocol(Protocol):
         else:
             request.config.ParseFromString(config.SerializeToString())
         # Not repeated: a server that went away in between may have done half of it.
-        yield from self.exchange(GrpcRequest("HandleReloadConfigRequest", request), deadline, ONCE)
+        yield from self._ask(GrpcRequest("HandleReloadConfigRequest", request), deadline, ONCE)
         self._metadata.clear()
 
 
@@ -177,7 +196,8 @@ def explain(address: str, error: Any) -> ServingError:
         # The first is what gRPC says of a message that protobuf cannot write.
         limit = "messages end at 2 GiB and at max_message_bytes; predict_batches sends rows in pieces"
         return ServingError(grpc.StatusCode.RESOURCE_EXHAUSTED, f"{details}: {limit}")
-    return ServingError(code, details)
+    found = dict(error.trailing_metadata() or ()).get(GUARD_NOTE, "")
+    return ServingError(code, with_finding(details, found))
 
 
 def _fill_spec(spec: Any, target: Target, signature_name: str = "") -> None:

@@ -26,6 +26,8 @@ _POLL_SECONDS = 0.05
 _NOT_YET = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.DEADLINE_EXCEEDED)
 # What may mean that the model is another than its metadata say.
 _STALE = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.NOT_FOUND)
+# The trailer or header in which a server says what its schema guard has found.
+GUARD_NOTE = "schema-guard"
 Scores: TypeAlias = list[list[ClassScore]]
 T = TypeVar("T")
 
@@ -193,6 +195,11 @@ class Protocol(abc.ABC):
         if failed and len(failed) == len(states):
             raise ServingError(_code(failed[0].error_code), f"version {failed[0].version}: {failed[0].error_message}")
         return ", ".join(f"version {s.version} {s.state} {s.error_message}".strip() for s in states)
+
+
+def with_finding(message: str, found: str) -> str:
+    """Returns a server's refusal with what its schema guard found, unless it is the guard that refuses."""
+    return f"{message}; schema guard: {found}" if found and "does not fit the schema" not in message else message
 
 
 def unreachable(address: str, details: str, flag: str) -> ServingError:

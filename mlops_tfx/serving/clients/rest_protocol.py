@@ -23,7 +23,7 @@ from mlops_tfx.serving.clients.descriptions import (
     TensorDescription,
     VersionStatus,
 )
-from mlops_tfx.serving.clients.protocol import Protocol, Scores
+from mlops_tfx.serving.clients.protocol import GUARD_NOTE, Protocol, Scores, with_finding
 from mlops_tfx.serving.tensor_messages import Array
 
 Layout = Literal["columns", "rows"]
@@ -131,7 +131,8 @@ class RestProtocol(Protocol):
             text = f"output tensor alias not found in signature: {unknown[0]}"
             raise ServingError(grpc.StatusCode.INVALID_ARGUMENT, text)
         kept = {name: outputs[name] for name in output_filter} if output_filter else outputs
-        return Prediction(kept, target.name, version, signature_name)
+        found = answer.headers.get(GUARD_NOTE, "")
+        return Prediction(kept, target.name, version, signature_name, schema_guard=found)
 
     def _of_version(
         self, target: Target, version: int | None, known: ModelMetadata, deadline: Deadline
@@ -186,7 +187,7 @@ def raise_for_status(answer: HttpAnswer) -> HttpAnswer:
     except (ValueError, TypeError, KeyError):
         # Not the model server's: a proxy's page, or another server's.
         text = f"HTTP {answer.status}: {answer.body[:_TEXT_LIMIT].decode('utf-8', 'replace').strip()}"
-    raise ServingError(code, text)
+    raise ServingError(code, with_finding(text, answer.headers.get(GUARD_NOTE, "")))
 
 
 def _path(target: Target) -> str:

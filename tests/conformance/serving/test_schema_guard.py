@@ -14,6 +14,7 @@ import pytest
 
 from mlops_tfx.serving.server import ModelServer, ServerOptions
 from mlops_tfx.serving.server.server import ModelUnavailableError
+from tests.conformance.serving.asking import KINDS, Asker
 from tests.conformance.serving.messages import Peer
 from tests.conformance.serving.models import CLASSIFY, REGRESS, save_half_plus_two
 from tests.conformance.serving.test_predict import make_request
@@ -271,3 +272,18 @@ def test_a_missing_file_is_like_an_unreadable_one(
         else:
             with pytest.raises(ModelUnavailableError, match=f"no request can be checked: cannot read {file}"):
                 server.wait_until_available(timeout=10)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_clients_are_told(annotating: ModelServer, rejecting: ModelServer, kind: str) -> None:
+    ask = Asker(kind, annotating)
+    assert ask.predict("guarded", {"x": [[1.0], [2.0]]}).schema_guard == ""
+    assert ask.predict("guarded", {"x": [[1.0], [77.0]]}).schema_guard == TOO_LARGE
+    # The model refuses this, and the guard has seen why.
+    _, text = ask.refused("regress", "guarded", [{"x": 1.0}, {"y": 1.0}], signature_name="regress_x_to_y")
+    assert "schema guard: x: expected a value in every row, received none in row 1" in text
+    ask.end()
+    ask = Asker(kind, rejecting)
+    _, text = ask.refused("predict", "guarded", {"x": [[1.0], [77.0]]})
+    assert text == REFUSED
+    ask.end()

@@ -13,7 +13,7 @@ from mlops_tfx.errors import ServingError
 from mlops_tfx.serving.clients import inputs
 from mlops_tfx.serving.clients.conversation import Deadline, Retry
 from mlops_tfx.serving.clients.descriptions import Target
-from mlops_tfx.serving.clients.grpc_protocol import GrpcProtocol, GrpcRequest
+from mlops_tfx.serving.clients.grpc_protocol import GrpcAnswer, GrpcProtocol, GrpcRequest
 from mlops_tfx.serving.clients.rest_protocol import HttpAnswer, HttpRequest, RestProtocol
 from mlops_tfx.serving.protos import enum_values, message
 
@@ -67,7 +67,7 @@ class Scripted(GrpcProtocol):
 
     def exchange(self, request: Any, deadline: Deadline, retry: Retry | None = None) -> Any:
         yield from ()
-        return self.model(request)
+        return GrpcAnswer(self.model(request), {})
 
     def value(self, x: Any) -> float:
         given = inputs.read([{"x": x}])
