@@ -282,7 +282,8 @@ class ServedModel:
         self._board.set(name, version, State.UNLOADING)
 
         def freed() -> None:
-            self._board.set(name, version, State.END)
+            # It has come to its end once its memory is given back.
             self._on_free()
+            self._board.set(name, version, State.END)
 
         retired.retire(freed)
