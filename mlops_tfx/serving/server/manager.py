@@ -128,6 +128,7 @@ class ModelManager:
         """``reload``, within the base paths that clients may name. Raises StatusError."""
         roots = list(self._options.reload_base_paths)
         for model in config.model_config_list.config:
+            model_config.check_base_path(model.name, model.base_path)
             if roots and not contents.is_below(model.base_path, roots):
                 text = f"Model {model.name}: base_path()={model.base_path} is outside of the folders that may be named"
                 raise statuses.StatusError(grpc.StatusCode.PERMISSION_DENIED, text)

@@ -103,8 +103,8 @@ def _settings(model: Any) -> ModelSettings:
 
 
 def check_base_path(name: str, path: str) -> None:
-    """Raises StatusError if a base path is neither absolute nor a URI."""
-    if "://" not in path and not os.path.isabs(path):
+    """Raises StatusError if a base path is neither absolute nor a URI, or none that a system could have."""
+    if "\0" in path or ("://" not in path and not os.path.isabs(path)):
         raise statuses.invalid(f"Expected model {name} to have an absolute path or URI; got base_path()={path}")
 
 
