@@ -1,4 +1,4 @@
-"""HandleReloadConfigRequest with configurations that nobody should send: the server stays, and takes a good one again."""
+"""HandleReloadConfigRequest with configurations that nobody should send: the server stays, and takes a good one."""
 
 from __future__ import annotations
 
