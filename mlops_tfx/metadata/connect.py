@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ml_metadata.metadata_store import metadata_store as mlmd
     from ml_metadata.proto import metadata_store_pb2 as pb
 
-_ATTEMPTS = 8
+_ATTEMPTS = 12
 _WAIT_SECONDS = 0.05
 # What ML Metadata says while another process makes the same database; the last one, when some of its tables are there.
 _RACES = (
