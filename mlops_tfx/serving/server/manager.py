@@ -89,14 +89,19 @@ class ModelManager:
             _log.error("%s", error)
 
     def _poll(self, config: Any) -> None:
+        told = ""
         while not self._stop.wait(self._options.model_config_file_poll_wait_seconds):
             try:
                 new = model_config.read_file(self._options.model_config_file)
                 if new != config:
                     self.reload(new)
                     config = new
+                told = ""
             except statuses.StatusError as error:
-                _log.error("model config file %s: %s", self._options.model_config_file, error)
+                # It is tried again with every look, since a version may come that a label is for; it is said once.
+                if str(error) != told:
+                    _log.error("model config file %s: %s", self._options.model_config_file, error)
+                told = str(error)
 
     def stop(self) -> None:
         """Stops watching and lets all models go."""

@@ -11,6 +11,17 @@ if TYPE_CHECKING:
     from mlops_tfx.serving.server.saved_model import SessionOptions
 
 _INT32_MAX = 2**31 - 1
+_MOST_THREADS = 10_000
+# Settings that are at least one, and what is no longer meant.
+_MOST = {
+    "grpc_max_threads": _MOST_THREADS,
+    "rest_api_num_threads": _MOST_THREADS,
+    "max_message_bytes": _INT32_MAX,
+    "max_pending_requests": 10_000_000,
+    "rest_api_timeout_in_ms": _INT32_MAX,
+    "rest_api_idle_timeout_in_ms": _INT32_MAX,
+    "grpc_message_timeout_in_ms": _INT32_MAX,
+}
 SCHEMA_GUARD_MODES = ("annotate", "reject", "off")
 
 
@@ -160,11 +171,9 @@ class ServerOptions:
             problems.append(f"expected a port from 0 to 65535, received port={self.port}")
         if not -1 <= self.rest_api_port <= 65535:
             problems.append(f"expected a port from 0 to 65535, or -1, received rest_api_port={self.rest_api_port}")
-        for name in ("grpc_max_threads", "max_message_bytes", "rest_api_num_threads", "rest_api_timeout_in_ms",
-                     "rest_api_idle_timeout_in_ms",
-                     "grpc_message_timeout_in_ms", "max_pending_requests"):  # fmt: skip
-            if getattr(self, name) < 1:
-                problems.append(f"expected at least 1, received {name}={getattr(self, name)}")
+        for name, most in _MOST.items():
+            if not 1 <= getattr(self, name) <= most:
+                problems.append(f"expected 1 to {most}, received {name}={getattr(self, name)}")
         for name in ("max_num_load_retries", "num_load_threads", "load_retry_interval_micros"):
             if getattr(self, name) < 0:
                 problems.append(f"expected 0 or more, received {name}={getattr(self, name)}")
@@ -179,13 +188,22 @@ class ServerOptions:
         if not 0 <= self.per_process_gpu_memory_fraction <= 1:
             fraction = self.per_process_gpu_memory_fraction
             problems.append(f"expected 0 to 1, received per_process_gpu_memory_fraction={fraction}")
+        problems += [
+            f"expected absolute paths, received {path!r} in reload_base_paths"
+            for path in self.reload_base_paths
+            if not os.path.isabs(path) and "://" not in path
+        ]
         if not self.saved_model_tags:
             problems.append("expected at least one tag, received saved_model_tags=()")
         return problems
 
     def _thread_problems(self) -> list[str]:
         names = [f"tensorflow_{kind}_parallelism" for kind in ("session", "intra_op", "inter_op")]
-        problems = [f"expected 0 or more, received {n}={getattr(self, n)}" for n in names if getattr(self, n) < 0]
+        problems = [
+            f"expected 0 to {_MOST_THREADS}, received {name}={getattr(self, name)}"
+            for name in names
+            if not 0 <= getattr(self, name) <= _MOST_THREADS
+        ]
         if all(getattr(self, name) > 0 for name in names):
             problems.append(
                 "Either configure server_options.tensorflow_session_parallelism or "

@@ -73,9 +73,9 @@ class Reflection:
                 for name in sorted(self._services):
                     response.list_services_response.service.add().name = name
             elif kind == "file_by_filename":
-                self._fill_file(response, "FindFileByName", request.file_by_filename)
+                _fill_file(response, self._find("FindFileByName", request.file_by_filename))
             elif kind == "file_containing_symbol":
-                self._fill_file(response, "FindFileContainingSymbol", request.file_containing_symbol)
+                _fill_file(response, self._find_symbol(request.file_containing_symbol))
             elif kind == "all_extension_numbers_of_type":
                 self._find("FindMessageTypeByName", request.all_extension_numbers_of_type)
                 response.all_extension_numbers_response.base_type_name = request.all_extension_numbers_of_type
@@ -94,19 +94,36 @@ class Reflection:
                 continue
         raise KeyError(name)
 
-    def _fill_file(self, response: Any, method: str, name: str) -> None:
-        # The file and all that it imports, each once: clients need not ask again.
-        files: dict[str, bytes] = {}
-        waiting = [self._find(method, name)]
-        while waiting:
-            file = waiting.pop()
-            if file.name in files:
-                continue
-            described = descriptor_pb2.FileDescriptorProto()
-            file.CopyToProto(described)
-            files[file.name] = described.SerializeToString()
-            waiting.extend(file.dependencies)
-        response.file_descriptor_response.file_descriptor_proto.extend(files.values())
+    def _find_symbol(self, name: str) -> Any:
+        try:
+            return self._find("FindFileContainingSymbol", name)
+        except KeyError:
+            # Protobuf finds all but methods, which clients such as ghz ask for.
+            service, _, method = name.rpartition(".")
+            if not self._has_method(service, method):
+                raise
+            return self._find("FindFileContainingSymbol", service)
+
+    def _has_method(self, service: str, method: str) -> bool:
+        try:
+            return method in self._find("FindServiceByName", service).methods_by_name
+        except KeyError:
+            return False
+
+
+def _fill_file(response: Any, file: Any) -> None:
+    # The file and all that it imports, each once: clients need not ask again.
+    files: dict[str, bytes] = {}
+    waiting = [file]
+    while waiting:
+        file = waiting.pop()
+        if file.name in files:
+            continue
+        described = descriptor_pb2.FileDescriptorProto()
+        file.CopyToProto(described)
+        files[file.name] = described.SerializeToString()
+        waiting.extend(file.dependencies)
+    response.file_descriptor_response.file_descriptor_proto.extend(files.values())
 
 
 def _serving_pool() -> Any:

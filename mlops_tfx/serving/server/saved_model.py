@@ -141,7 +141,7 @@ def _load(session: Any, tags: list[str], path: str) -> tuple[Any, dict[str, pars
     from tensorflow.python.saved_model import loader_impl
 
     loader = loader_impl.SavedModelLoader(path)
-    meta_graph = loader.get_meta_graph_def_from_tags(tags)
+    meta_graph = _meta_graph(loader, tags)
     contents.check_assets(path, meta_graph)
     changing = _changing(meta_graph)
     parsed = parsed_features.expose(meta_graph)
@@ -149,6 +149,17 @@ def _load(session: Any, tags: list[str], path: str) -> tuple[Any, dict[str, pars
     loader.restore_variables(session, saver)
     loader.run_init_ops(session, tags)
     return meta_graph, parsed, changing
+
+
+def _meta_graph(loader: Any, tags: list[str]) -> Any:
+    try:
+        return loader.get_meta_graph_def_from_tags(tags)
+    except RuntimeError as error:
+        raise statuses.StatusError(
+            grpc.StatusCode.NOT_FOUND,
+            f"Could not find meta graph def matching supplied tags: {{ {' '.join(tags)} }}. To inspect available "
+            "tag-sets in the SavedModel, please use the SavedModel CLI: `saved_model_cli`",
+        ) from error
 
 
 def _changing(meta_graph: Any) -> frozenset[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -74,11 +74,13 @@ class LoadedVersion:
 
 @dataclass
 class _Failure:
-    """Failed attempts to load one version with the same files."""
+    """Failed attempts to load one version with the same files; ``over``: it is not wanted any more."""
 
     files: Any
+    error: statuses.StatusError
     attempts: int = 0
     retry_at: float = 0.0
+    over: bool = False
 
 
 class ServedModel:
@@ -143,6 +145,7 @@ class ServedModel:
         self._wake.set()
         if self._thread.ident is not None:
             self._thread.join()
+        self._end_failures()
         for version in list(self._loaded):
             self._unload(version)
 
@@ -201,9 +204,10 @@ class ServedModel:
             self._report_base_path(str(error))
             return
         self._report_base_path("" if found else "no version folders in it")
+        wanted = settings.policy.choose(found)
+        self._end_failures(wanted)
         for version in self._failures.keys() - found.keys():
             del self._failures[version]
-        wanted = settings.policy.choose(found)
         for version in wanted:
             self._try_to_load(version, found[version])
         if not self._loaded and settings.policy.latest is not None:
@@ -212,6 +216,13 @@ class ServedModel:
         if any(version in self._loaded for version in wanted) or not wanted:
             for version in self._loaded.keys() - set(wanted):
                 self._unload(version)
+
+    def _end_failures(self, wanted: Sequence[int] = ()) -> None:
+        """Tells of versions that failed that they are not being loaded any more, unless they are wanted."""
+        for version, failure in self._failures.items():
+            if version not in wanted and not failure.over:
+                failure.over = True
+                self._board.set(self._settings.name, version, State.END, failure.error)
 
     def _load_any(self, versions: list[int], found: dict[int, str]) -> None:
         for version in versions:
@@ -267,8 +278,8 @@ class ServedModel:
         return True
 
     def _record_failure(self, version: int, files: Any, error: statuses.StatusError) -> None:
-        failure = self._failures.setdefault(version, _Failure(files))
-        failure.files = files
+        failure = self._failures.setdefault(version, _Failure(files, error))
+        failure.files, failure.error, failure.over = files, error, False
         failure.attempts += 1
         failure.retry_at = time.monotonic() + self._options.load_retry_interval_micros / 1e6
         retries = failure.attempts <= self._options.max_num_load_retries

@@ -89,11 +89,19 @@ def test_reflection_describes_all_services(server: Any, version: str) -> None:
         serving = ["tensorflow.serving.ModelService", "tensorflow.serving.PredictionService"]
         assert set(serving) | {"grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"} <= set(names)
         answers = ask(*(ask_type(file_containing_symbol=name) for name in names))
+        # A method is a symbol, too: ghz asks for it.
+        described, by_method, no_method = ask(
+            ask_type(file_containing_symbol="tensorflow.serving.PredictionService"),
+            ask_type(file_containing_symbol="tensorflow.serving.PredictionService.Predict"),
+            ask_type(file_containing_symbol="tensorflow.serving.PredictionService.Zz"),
+        )
         unknown, by_name = ask(
             ask_type(file_containing_symbol="zz.Zz"),
             ask_type(file_by_filename="tensorflow_serving/apis/predict.proto"),
         )
     assert (unknown.error_response.error_code, unknown.error_response.error_message) == (5, "not found: zz.Zz")
+    assert no_method.error_response.error_message == "not found: tensorflow.serving.PredictionService.Zz"
+    assert by_method.file_descriptor_response == described.file_descriptor_response
     assert by_name.file_descriptor_response.file_descriptor_proto
     # A client that knows nothing else can build the messages from what it was sent.
     known = client_pool([file for answer in answers for file in answer.file_descriptor_response.file_descriptor_proto])

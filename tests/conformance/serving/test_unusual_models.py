@@ -157,3 +157,16 @@ def test_init_operations_are_no_signatures(stub: Any, rest: Rest) -> None:
         ask(stub, "__saved_model_init_op")
     assert caught.value.code() == grpc.StatusCode.FAILED_PRECONDITION
     assert "__saved_model_init_op" in rest.get("/v1/models/m/metadata")["metadata"]["signature_def"]["signature_def"]
+
+
+def test_tags_that_the_file_does_not_have(tmp_path: Path) -> None:
+    from mlops_tfx.serving.server.saved_model import SessionOptions, load
+    from mlops_tfx.serving.server.statuses import StatusError
+
+    models.save_half_plus_two(tmp_path / "1")
+    with pytest.raises(StatusError) as caught:
+        load(str(tmp_path / "1"), SessionOptions(tags=("serve", "gpu")))
+    assert caught.value.code == grpc.StatusCode.NOT_FOUND
+    assert caught.value.message.startswith(
+        "Could not find meta graph def matching supplied tags: { serve gpu }. To inspect"
+    )

@@ -132,6 +132,23 @@ def test_a_broken_version_leaves_the_old_one_serving(start: Start, push: Any, ba
     assert "saved_model.pb" in broken.error_message
 
 
+def test_a_broken_version_that_is_not_wanted_any_more_has_ended(start: Start, push: Any, base: Path) -> None:
+    push(1)
+    server = start()
+    server.wait_until_available(TIMEOUT)
+    (base / "2").mkdir()
+    assert wait_for_states(server, {2: "LOADING", 1: "AVAILABLE"}) == {2: "LOADING", 1: "AVAILABLE"}
+    (base / "2").rmdir()
+    assert wait_for_states(server, {2: "END", 1: "AVAILABLE"}) == {2: "END", 1: "AVAILABLE"}
+    assert "Could not find SavedModel" in str(server.versions()[0].error)
+    (base / "3").mkdir()
+    ended = {3: "LOADING", 2: "END", 1: "AVAILABLE"}
+    assert wait_for_states(server, ended) == ended
+    push(4)
+    ended = {4: "AVAILABLE", 3: "END", 2: "END", 1: "END"}
+    assert wait_for_states(server, ended) == ended
+
+
 def test_truncated_weights_leave_the_old_version_serving(start: Start, push: Any, base: Path) -> None:
     push(1)
     server = start(max_num_load_retries=0)

@@ -72,6 +72,13 @@ def test_wrong_flags(flags: list[str], text: str, capsys: pytest.CaptureFixture[
     [
         ({"model_base_path": "/m", "model_name": ""}, "expected a model name"),
         ({"model_base_path": "/m", "grpc_max_threads": 0}, "received grpc_max_threads=0"),
+        ({"model_base_path": "/m", "grpc_max_threads": 10**20}, "expected 1 to 10000, received grpc_max_threads=10"),
+        (
+            {"model_base_path": "/m", "max_message_bytes": 2**31},
+            "expected 1 to 2147483647, received max_message_bytes=",
+        ),
+        ({"model_base_path": "/m", "tensorflow_intra_op_parallelism": 10**20}, "expected 0 to 10000, received tensorf"),
+        ({"model_base_path": "/m", "reload_base_paths": ("/a", "b")}, "absolute paths, received 'b' in reload_base"),
         ({"model_base_path": "/m", "saved_model_tags": ()}, "expected at least one tag"),
         ({"model_base_path": ""}, "received model_base_path=''"),
     ],
