@@ -60,7 +60,8 @@ class TfGraphDataViewProvider(Component):
 class DataViewBinder(Component):
     """Binds a view to examples: the same files, with the view among the properties.
 
-    StatisticsGen, Transform, Trainer and Tuner then read records of ``FORMAT_PROTO`` through it. No file is copied.
+    StatisticsGen, Transform, Trainer, Tuner, Evaluator and BulkInferrer then read records of ``FORMAT_PROTO`` through
+    it. No file is copied.
 
     Args:
         input_examples: what to bind to; other formats than ``FORMAT_PROTO`` need no view and are read without it.

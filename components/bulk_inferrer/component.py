@@ -24,7 +24,9 @@ class BulkInferrer(Component):
 
     A signature whose only input takes serialized records is given each record as it lies in the file (of Parquet: as a
     tf.Example). Any other signature is given the features that have the names of its inputs. Several signatures run in
-    one pass over the data. Works in threads of this process, or on the Beam runner that ``beam_pipeline_args`` name.
+    one pass over the data. Records of any other format are read through the view that is bound to them
+    (DataViewBinder): inputs and ``keep_features`` have the names of the tensors that it makes. Works in threads of this
+    process, or on the Beam runner that ``beam_pipeline_args`` name.
 
     Args:
         examples: the rows; one artifact or several in one format. A split that several have is read from all of them.
@@ -99,12 +101,12 @@ class BulkInferrer(Component):
         from mlops_tfx.io import examples as examples_io
 
         payload = examples_io.payload_of(self.examples)
-        if self.output_example_spec is not None and payload in ("FORMAT_TF_SEQUENCE_EXAMPLE", "FORMAT_PROTO"):
-            if self.keep_features is None:
-                raise DataError(
-                    f"examples have payload_format={payload!r}, whose rows are no tf.Examples to add columns to; name "
-                    "the features to keep (keep_features; [] for none), or leave output_example_spec out"
-                )
+        no_examples = payload in ("FORMAT_TF_SEQUENCE_EXAMPLE", "FORMAT_PROTO")
+        if self.output_example_spec is not None and no_examples and self.keep_features is None:
+            raise DataError(
+                f"examples have payload_format={payload!r}, whose rows are no tf.Examples to add columns to; name "
+                "the features to keep (keep_features; [] for none), or leave output_example_spec out"
+            )
         groups: dict[str, list[Piece]] = {}
         count = 0
         for split in self._splits():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +19,18 @@ if TYPE_CHECKING:
 class EvalBatch:
     """A record batch, and what the models' preprocessing makes of it.
 
+    Args:
+        record_batch: the rows as columns.
+        records: the rows as they lie in the file, if they are not made of the columns; called when they are needed.
+
     Attributes:
         transformed: for every model, the outputs of its preprocessing functions, by column; searched before the raw
             columns, as in TFMA.
     """
 
-    def __init__(self, record_batch: pa.RecordBatch) -> None:
+    def __init__(self, record_batch: pa.RecordBatch, records: Callable[[], pa.BinaryArray] | None = None) -> None:
         self.record_batch = record_batch
+        self._records = records
         self.count: int = record_batch.num_rows
         self.transformed: dict[str, Mapping[str, Array]] = {}
 
@@ -36,8 +41,11 @@ class EvalBatch:
 
     @cached_property
     def serialized(self) -> Array:
-        """Every row as a serialized tf.Example, shape (rows,)."""
-        return serialize(self.record_batch)
+        """Every row as it lies in the file, or as a serialized tf.Example; shape (rows,)."""
+        if self._records is None:
+            return serialize(self.record_batch)
+        found: Array = self._records().to_numpy(zero_copy_only=False)
+        return found
 
     def only(self, names: Sequence[str]) -> pa.RecordBatch:
         """Some of the raw columns."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -75,16 +76,33 @@ def evaluate(
 
 
 def _batches(examples: Sequence[Examples], splits: Sequence[str]) -> Iterator[EvalBatch]:
-    from mlops_tfx.io.examples import read_batches
     from mlops_tfx.io.row_counts import check_rows_read
 
     for split in splits:
         rows = 0
-        for record_batch in read_batches(examples, split):
-            rows += record_batch.num_rows
-            if record_batch.num_rows:
-                yield EvalBatch(record_batch)
+        for batch in _read(examples, split):
+            rows += batch.count
+            if batch.count:
+                yield batch
         check_rows_read(examples, split, rows, "evaluated")
+
+
+def _read(examples: Sequence[Examples], split: str) -> Iterator[EvalBatch]:
+    """The rows of a split; records that are no tf.Examples reach the model as they are."""
+    from mlops_tfx.inference.batches import read_in_batches
+    from mlops_tfx.io import examples as examples_io
+
+    for shard in examples_io.list_shards(examples, split):
+        if shard.payload == "FORMAT_PROTO" and shard.view is None:
+            raise DataError(
+                f"{shard.uri}: expected records with a view that takes them apart, received payload_format="
+                "'FORMAT_PROTO' without; bind one (TfGraphDataViewProvider, DataViewBinder)"
+            )
+        if shard.payload in ("FORMAT_TF_EXAMPLE", "FORMAT_PARQUET"):
+            yield from map(EvalBatch, examples_io.read_shard(shard))
+            continue
+        for batch in read_in_batches(shard, examples_io.BATCH_ROWS, examples_io.BATCH_BYTES):
+            yield EvalBatch(batch.columns, functools.partial(getattr, batch, "records"))
 
 
 def _prefetch(items: Iterator[T]) -> Iterator[T]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mlops_tfx import filesystem
 from mlops_tfx.artifacts import Examples
 from mlops_tfx.components.evaluator.batches import serialize
-from mlops_tfx.errors import ConfigError
+from mlops_tfx.errors import ConfigError, DataError
 from mlops_tfx.execution.user_code import user_code
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def evaluate_with_tfma(
     from mlops_tfx.io.beam_examples import ReadExamples
     from mlops_tfx.io.row_counts import check_rows_read
 
+    _check_payload(examples)
     shared = _shared_models(eval_config, model_paths, custom_eval_shared_model or tfma.default_eval_shared_model)
     extractors = None
     if custom_extractors is not None:
@@ -63,6 +64,18 @@ def evaluate_with_tfma(
     for index, split in enumerate(batches):
         check_rows_read(examples, split, int(filesystem.read_bytes(_count_path(temp_dir, index))), "evaluated")
     return tfma.load_validation_result(uri)
+
+
+def _check_payload(examples: Sequence[Examples]) -> None:
+    from mlops_tfx.io.examples import payload_of
+
+    payload = payload_of(list(examples))
+    if payload not in ("FORMAT_TF_EXAMPLE", "FORMAT_PARQUET"):
+        raise DataError(
+            f"expected tf.Examples or Parquet, received payload_format={payload!r}: what was asked for (confidence "
+            "intervals, queries, custom extractors and the like) is computed by TFMA's own pipeline, which is fed with "
+            "tf.Examples here; leave it out, or write the rows as tf.Examples first"
+        )
 
 
 def _count_rows(batches: Any, label: str, path: str) -> None:

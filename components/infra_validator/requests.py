@@ -139,4 +139,10 @@ def _fill(message: Any, task: Task, feeds: Mapping[str, Any], part: slice) -> No
         raise ModelRefusedError(f"signature {task.signature!r}: expected one input of serialized examples, for it is "
                                 f"asked to {task.kind}")  # fmt: skip
     for record in feeds[task.inputs[0].tensor][part]:
-        message.input.example_list.examples.add().ParseFromString(record)
+        try:
+            message.input.example_list.examples.add().ParseFromString(record)
+        except DecodeError as error:
+            raise ModelRefusedError(
+                f"signature {task.signature!r}: it is asked to {task.kind}, for which rows must be tf.Examples, and "
+                f"these are none: {error}"
+            ) from error

@@ -190,6 +190,11 @@ def _answer(stub: Any, query: Query, running: RunningServer) -> Any:
         if code == grpc.StatusCode.UNAVAILABLE:
             running.check_alive()
             raise ServerFailedError(f"{query.where}: the server is not available: {details}") from error
+        if code == grpc.StatusCode.DEADLINE_EXCEEDED:
+            running.check_alive()
+            raise ModelRefusedError(
+                f"{query.where}: expected an answer within {_ANSWER_SECONDS:g} seconds, received none; the model hangs"
+            ) from error
         raise ModelRefusedError(f"{query.where}: the server answers {code.name}: {details}") from error
 
 

@@ -188,3 +188,5 @@ class SkewValidator(Component):
             self.context.log(f"not blessed: {reason}")
         if len(reasons) > _SHOWN_REASONS:
             self.context.log(f"not blessed: {len(reasons) - _SHOWN_REASONS} more reasons, see {self.report.uri}")
+        for advice in findings.advice:
+            self.context.log(f"what to do: {advice}")

@@ -20,5 +20,7 @@ def command(root: str | None, pipeline: str | None, server: str | None, model_na
 
     with chosen_store(root, pipeline) as (store, pipeline_name):
         versions = list_models(store, pipeline_name, server, model_name)
-    listing = [version.to_dict() for version in versions]
-    click.echo(json.dumps(listing, indent=2) if as_json else "\n".join(str(version) for version in versions))
+    if as_json:
+        click.echo(json.dumps([version.to_dict() for version in versions], indent=2))
+        return
+    click.echo("\n".join(map(str, versions)) or f"pipeline {pipeline_name!r} has pushed no model yet")

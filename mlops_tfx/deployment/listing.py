@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mlops_tfx import filesystem
-from mlops_tfx.artifacts import PushedModel
+from mlops_tfx.artifacts import Artifact, PushedModel
 from mlops_tfx.deployment.lineage import read_card
 from mlops_tfx.deployment.marks import pushes_by_place, reason_not_to_push, sources
 from mlops_tfx.deployment.versions import list_versions
@@ -29,9 +29,9 @@ class PushedVersion:
     """A version in a destination, or one that the store knows and that is gone.
 
     Attributes:
-        destination: the folder of all versions.
-        version: its number.
-        present: whether it is there.
+        destination: the folder of all versions; a resource's name where a cloud service has the model.
+        version: its number; None where models are not kept in numbered folders.
+        present: whether it is there, as far as that can be known.
         newest: whether it has the highest number of those there, which is what a server serves by default.
         artifact_id: of the PushedModel; None if the store knows none.
         run_id: the run that pushed it first; None likewise.
@@ -43,7 +43,7 @@ class PushedVersion:
     """
 
     destination: str
-    version: int
+    version: int | None
     present: bool
     newest: bool
     artifact_id: int | None
@@ -54,12 +54,19 @@ class PushedVersion:
     held_back: str = ""
     copy_of: int | None = None
 
+    @property
+    def number(self) -> int:
+        """The number of a version that has one, as all in folders have."""
+        assert self.version is not None, f"{self.destination} is no folder of versions"
+        return self.version
+
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
         return asdict(self)
 
     def __str__(self) -> str:
-        words = [f"{self.destination}/{self.version}", "newest" if self.newest else "" if self.present else "gone"]
+        place = self.destination if self.version is None else f"{self.destination}/{self.version}"
+        words = [place, "newest" if self.newest else "" if self.present else "gone"]
         words.append(f"copy of {self.copy_of}" if self.copy_of is not None else "")
         words += [f"{name}={'yes' if blessed else 'no'}" for name, blessed in self.blessings.items()]
         words.append(f"run {self.run_id}" if self.run_id else "not in this store")
@@ -71,7 +78,7 @@ class PushedVersion:
 def list_models(
     store: MetadataStore, pipeline_name: str, server: str | None = None, model_name: str | None = None
 ) -> list[PushedVersion]:
-    """Returns all versions of a pipeline's destinations, newest first within each.
+    """Returns all versions of a pipeline's destinations, newest first within each, then what was pushed elsewhere.
 
     Args:
         store: the metadata store.
@@ -93,7 +100,7 @@ def list_models(
             entry = _describe(destination, version, there, pushes, served.get(version))
             reasons = filter(None, map(reason_not_to_push, sources(places, destination, version)))
             found.append(replace(entry, held_back=next(reasons, "")))
-    return found
+    return [*found, *_elsewhere(records)]
 
 
 def _pushes(records: Iterable[ExecutionRecord]) -> _Pushes:
@@ -101,11 +108,50 @@ def _pushes(records: Iterable[ExecutionRecord]) -> _Pushes:
     found: _Pushes = {}
     for record in records:
         for artifact in (artifact for group in record.outputs.values() for artifact in group):
-            if isinstance(artifact, PushedModel) and artifact.custom_properties.get("pushed") == 1:
-                place = str(artifact.custom_properties["pushed_destination"])
-                key = (filesystem.dirname(place), int(str(artifact.custom_properties["pushed_version"])))
-                found.setdefault(key, (artifact, record))
+            place = _numbered_place(artifact)
+            if isinstance(artifact, PushedModel) and place is not None:
+                found.setdefault(place, (artifact, record))
     return dict(reversed(found.items()))
+
+
+def _numbered_place(artifact: Artifact) -> tuple[str, int] | None:
+    """Folder and number of a version; None for what was not pushed, or not to a folder of numbered versions."""
+    version = str(artifact.custom_properties.get("pushed_version", ""))
+    place = artifact.custom_properties.get("pushed_destination")
+    if not isinstance(artifact, PushedModel) or artifact.custom_properties.get("pushed") != 1:
+        return None
+    return (filesystem.dirname(str(place)), int(version)) if place and version.isdecimal() else None
+
+
+def _elsewhere(records: Iterable[ExecutionRecord]) -> list[PushedVersion]:
+    """What was pushed to a cloud service, or by a custom executor: the newest push to each place."""
+    found: dict[str, PushedVersion] = {}
+    for record in records:
+        for artifact in (artifact for group in record.outputs.values() for artifact in group):
+            pushed = isinstance(artifact, PushedModel) and artifact.custom_properties.get("pushed") == 1
+            if not pushed or _numbered_place(artifact) is not None:
+                continue
+            place = str(artifact.custom_properties.get("pushed_destination") or artifact.recorded_uri)
+            model = record.inputs.get("model")
+            found[place] = PushedVersion(
+                destination=place,
+                version=None,
+                present=True,
+                newest=False,
+                artifact_id=artifact.id,
+                run_id=record.run_id,
+                model_uri=model[0].recorded_uri if model else None,
+                blessings=_verdicts(record),
+            )
+    return list(found.values())
+
+
+def _verdicts(record: ExecutionRecord) -> dict[str, bool]:
+    return {
+        name: record.inputs[name][0].custom_properties.get("blessed") == 1
+        for name in _BLESSINGS
+        if record.inputs.get(name)
+    }
 
 
 def _describe(
@@ -141,11 +187,7 @@ def _blessings(destination: str, version: int, pushes: _Pushes) -> dict[str, boo
         seen.add(version)
         artifact, record = pushes[(destination, version)]
         if ROLLED_BACK_TO not in artifact.custom_properties:
-            return {
-                name: record.inputs[name][0].custom_properties.get("blessed") == 1
-                for name in _BLESSINGS
-                if record.inputs.get(name)
-            }
+            return _verdicts(record)
         version = int(str(artifact.custom_properties[ROLLED_BACK_TO]))
     return {}
 

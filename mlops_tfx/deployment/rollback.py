@@ -65,28 +65,39 @@ def roll_back(
     """
     versions = _of_destination(list_models(store, pipeline_name), pipeline_name, destination)
     there = [version for version in versions if version.present]
+    gone = [version.number for version in versions if not version.present]
+    if to_version in gone:
+        raise PushError(
+            f"version {to_version} is no longer in {versions[0].destination!r}: its folder was removed; choose one of "
+            f"{[version.number for version in there[1:]]!r} (--to), or run the pipeline that trains this model again"
+        )
     if len(there) < 2:
         raise PushError(
             f"nothing to go back to: expected two versions in {versions[0].destination!r}, found {len(there)}"
         )
     newest, earlier = there[0], _earlier(there, to_version)
-    source = filesystem.join(earlier.destination, str(earlier.version))
+    source = _folder(earlier)
     published = int(push(source, earlier.destination, lambda text: None))
     if published == newest.version:
-        others = [version.version for version in there[1:]]
+        others = [version.number for version in there[1:]]
         raise PushError(
             f"version {earlier.version} in {earlier.destination!r} is the same model as {newest.version}, the newest; "
             f"choose another one of {others!r} (--to)"
         )
     execution_id = _record(store, pipeline_name, newest, earlier, published)
     _mark(store, pipeline_name, newest, earlier)
-    return Rollback(earlier.destination, newest.version, earlier.version, published, execution_id)
+    return Rollback(earlier.destination, newest.number, earlier.number, published, execution_id)
+
+
+def _folder(version: PushedVersion) -> str:
+    return filesystem.join(version.destination, str(version.version))
 
 
 def _of_destination(versions: list[PushedVersion], pipeline_name: str, destination: str | None) -> list[PushedVersion]:
-    known = list(dict.fromkeys(version.destination for version in versions))
+    known = list(dict.fromkeys(version.destination for version in versions if version.version is not None))
     if not known:
-        raise PushError(f"pipeline {pipeline_name!r} has pushed no model yet")
+        elsewhere = f" to a folder of versions, only to {versions[0].destination!r}: go back there" if versions else ""
+        raise PushError(f"pipeline {pipeline_name!r} has pushed no model yet{elsewhere}")
     if destination is None and len(known) > 1:
         raise PushError(f"pipeline {pipeline_name!r} pushes to several folders; choose one of {known!r}")
     chosen = known[0] if destination is None else destination.rstrip("/")
@@ -96,21 +107,27 @@ def _of_destination(versions: list[PushedVersion], pipeline_name: str, destinati
 
 
 def _earlier(there: list[PushedVersion], to_version: int | None) -> PushedVersion:
-    choices = [version.version for version in there[1:]]
+    choices = [version.number for version in there[1:]]
     if to_version is None:
         model = there[0].model_uri
         others = [version for version in there[1:] if model is None or version.model_uri != model]
-        wanted = [version for version in others if not version.held_back]
-        if not wanted:
-            raise PushError(
-                f"nothing to go back to: the models of {choices!r} are held back or the one of {there[0].version}, the "
-                "newest; choose one of them (--to)"
-            )
-        return wanted[0]
+        for version in others:
+            if not version.held_back and _has_files(version):
+                return version
+        raise PushError(
+            f"nothing to go back to: the models of {choices!r} are held back or the one of {there[0].version}, the "
+            "newest, or have no files; choose one of them (--to)"
+        )
     for version in there[1:]:
+        if version.version == to_version and not _has_files(version):
+            raise PushError(f"expected a model in {_folder(version)!r}, found an empty folder; choose another (--to)")
         if version.version == to_version:
             return version
     raise PushError(f"expected an earlier version of {choices!r}, received to_version={to_version!r}")
+
+
+def _has_files(version: PushedVersion) -> bool:
+    return next(iter(filesystem.walk_files(_folder(version))), None) is not None
 
 
 def _record(
@@ -133,9 +150,9 @@ def _record(
 def _mark(store: MetadataStore, pipeline_name: str, newest: PushedVersion, earlier: PushedVersion) -> None:
     """What was gone back from is held back; what was gone back to is wanted, whatever was said of it before."""
     pushes = pushes_by_place(store.executions(pipeline_name))
-    wanted = sources(pushes, earlier.destination, earlier.version)
+    wanted = sources(pushes, earlier.destination, earlier.number)
     ids = {model.id for model in wanted}
-    unwanted = [model for model in sources(pushes, newest.destination, newest.version) if model.id not in ids]
+    unwanted = [model for model in sources(pushes, newest.destination, newest.number) if model.id not in ids]
     today = datetime.datetime.now(tz=datetime.timezone.utc)
     reason = f"version {newest.version} was rolled back to {earlier.version} on {today:%Y-%m-%d}"
     hold_back(store, unwanted, reason)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from mlops_tfx.io import decode, sequences, tfrecord, wire
+from mlops_tfx.io import decode, sequences, tfrecord, views, wire
 from mlops_tfx.io.examples import PARQUET, Shard, read_shard
 
 if TYPE_CHECKING:
@@ -37,11 +37,18 @@ class Batch:
             return self._content.array()
         return wire.encode_examples(self._content)
 
+    @property
+    def payload(self) -> str:
+        """What the records are, such as ``FORMAT_TF_EXAMPLE``; of Parquet, tf.Examples are made."""
+        return "FORMAT_TF_EXAMPLE" if self._shard.file_format == PARQUET else self._shard.payload
+
     @cached_property
     def columns(self) -> pa.RecordBatch:
-        """The rows in tf.Example form. Raises DataError for records that are none."""
+        """The rows in tf.Example form, through the view of the data if there is one. DataError for records without."""
         if not isinstance(self._content, tfrecord.RecordBlock):
             return self._content
+        if self._shard.view is not None:
+            return views.ViewDecoder(self._shard.view).decode(self._content, self._shard.uri)
         if self._shard.payload == "FORMAT_TF_SEQUENCE_EXAMPLE":
             return sequences.SequenceDecoder().decode(self._content, self._shard.uri)
         if self._shard.payload == "FORMAT_PROTO":

@@ -21,15 +21,30 @@ if TYPE_CHECKING:
     from mlops_tfx.inference.signatures import InputTensor, Task
 
 
+# What inputs of serialized records are usually called; rows need not be decoded to see that they are no features.
+_RECORD_INPUTS = frozenset({"examples", "example", "inputs", "input", "input_example_tensor", "serialized_examples"})
+
+
 def feeds_of(task: Task, batch: Batch) -> dict[str, Any]:
     """Returns what to feed: name in the graph to array. Raises DataError for rows that do not fit the signature."""
-    if task.takes_records:
+    if gives_records(task, batch):
         return {task.inputs[0].tensor: batch.records.to_numpy(zero_copy_only=False)}
     names = batch.columns.schema.names
     # Names that TensorFlow does not accept for inputs are changed in that signature.
     aliases = {alias: name for name, alias in input_aliases(names).items()} if task.signature == RAW_SIGNATURE else {}
     return {tensor.tensor: _feed(tensor, aliases.get(tensor.alias, tensor.alias), task.signature, batch)
             for tensor in task.inputs}  # fmt: skip
+
+
+def gives_records(task: Task, batch: Batch) -> bool:
+    """Whether a signature is given whole records: its only input may also be a feature that is a text.
+
+    Then it has the feature's name.
+    """
+    if not task.takes_records:
+        return False
+    alias = task.inputs[0].alias
+    return alias in _RECORD_INPUTS or alias not in batch.columns.schema.names
 
 
 def _feed(tensor: InputTensor, name: str, signature: str, batch: Batch) -> Any:

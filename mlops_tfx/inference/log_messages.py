@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from mlops_tfx.errors import DataError
 from mlops_tfx.inference import messages
-from mlops_tfx.inference.features import feeds_of
+from mlops_tfx.inference.features import feeds_of, gives_records
 from mlops_tfx.inference.messages import NOTHING, Messages, constant, field, text, values
 from mlops_tfx.inference.signatures import CLASSES, CLASSIFY, PREDICT, REGRESS, SCORES, VALUE
 from mlops_tfx.io import wire
@@ -79,7 +79,12 @@ def _multi_inference(batch: Batch, tasks: Sequence[Task], outputs: Sequence[dict
 
 
 def _input(batch: Batch) -> Messages:
-    """Input{example_list{examples}}."""
+    """Input{example_list{examples}}. Raises DataError for records that are no tf.Examples."""
+    if batch.payload != "FORMAT_TF_EXAMPLE":
+        raise DataError(
+            f"{batch.where}: requests to classify or regress hold tf.Examples, received payload_format="
+            f"{batch.payload!r}; ask for columns (output_example_spec), or run a signature that predicts"
+        )
     return field(1, field(1, values(batch.records)))
 
 
@@ -109,7 +114,7 @@ def _regressions(batch: Batch, outputs: dict[str, Any]) -> Messages:
 
 
 def _predict_inputs(batch: Batch, task: Task) -> Messages:
-    if task.takes_records:
+    if gives_records(task, batch):
         content = constant(_tensor_head(tf.string, (1,))) + field(8, values(batch.records))
         return field(2, text(1, task.inputs[0].alias) + field(2, content))
     feeds = feeds_of(task, batch)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mlops_tfx.errors import ConfigError, did_you_mean
+from mlops_tfx.serving.input_names import RAW_SIGNATURE
 
 if TYPE_CHECKING:
     from mlops_tfx.config import OutputColumnsSpec, OutputExampleSpec
@@ -56,9 +57,10 @@ class Task:
 
     @property
     def takes_records(self) -> bool:
-        """Whether it reads serialized records by itself, by its only input."""
-        shape = self.inputs[0].shape
-        return len(self.inputs) == 1 and self.inputs[0].dtype.name == "string" and (shape is None or len(shape) == 1)
+        """Whether it may read serialized records by itself, by its only input: a vector of texts without a default."""
+        shape, given = self.inputs[0].shape, self.inputs[0].default is not None
+        is_vector = self.inputs[0].dtype.name == "string" and (shape is None or len(shape) == 1)
+        return len(self.inputs) == 1 and is_vector and not given and self.signature != RAW_SIGNATURE
 
 
 def column_names(spec: OutputColumnsSpec) -> list[tuple[str, str]]:

@@ -15,8 +15,8 @@ from mlops_tfx.io import wire
 from mlops_tfx.skew.checking import observed_and_unused
 from mlops_tfx.skew.comparison import differing_rows
 from mlops_tfx.skew.rows import RowSet
-from mlops_tfx.skew.synthesis import NOT_IN_ANY_VOCABULARY
 from mlops_tfx.skew.training import Reference, RejectedError, predict
+from mlops_tfx.skew.values import NOT_IN_ANY_VOCABULARY
 
 if TYPE_CHECKING:
     from mlops_tfx.skew.checking import Tolerances

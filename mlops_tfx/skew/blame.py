@@ -1,17 +1,19 @@
-"""Finds the features that explain what differs, from all results."""
+"""Finds the features that explain what differs, from all results, and what it looks like."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from mlops_tfx.skew import attribution
+from mlops_tfx.skew.causes import cause_of_rows
 from mlops_tfx.skew.checking import Check
 from mlops_tfx.skew.findings import Findings
 from mlops_tfx.skew.paths import RequestPath, in_process
 from mlops_tfx.skew.preparation import World, features_to_change
 from mlops_tfx.skew.request import Request
-from mlops_tfx.skew.rows import SAMPLED
+from mlops_tfx.skew.rows import SAMPLED, SYNTHESISED
 from mlops_tfx.skew.signatures import Signature
 from mlops_tfx.skew.training import Reference
 
@@ -44,12 +46,23 @@ def blame(request: Request, check: Check, world: World, signatures: Sequence[Sig
                 suspects.setdefault(suspect.feature, suspect)
     for name in findings.skewed_features:
         suspects.setdefault(name, attribution.Suspect(name, False, f"{name} differs"))
-    findings.suspects = list(suspects.values())
+    findings.suspects = [_explained(suspect, world, findings) for suspect in suspects.values()]
+
+
+def _explained(suspect: attribution.Suspect, world: World, findings: Findings) -> attribution.Suspect:
+    """The suspect with the raw features that it comes from, and what differs looks like."""
+    text = suspect.text
+    raw = sorted(world.preprocessing.sources.get(suspect.feature, ())) if not suspect.raw else []
+    if raw:
+        text += f"; it is computed from {', '.join(map(repr, raw))}"
+    places = findings.skewed_features.get(suspect.feature, [])
+    cause = cause_of_rows((outcome, rows) for _, outcome, rows in places if rows.origin == SYNTHESISED)
+    return replace(suspect, text=f"{text}; it looks as if {cause}" if cause else text)
 
 
 def _expressible(path: RequestPath, signature: Signature, reference: Reference, labels: Sequence[str]) -> Reference:
     reasons = path.inexpressible(reference.rows.without(labels), signature)
-    return reference.take([row for row in range(len(reference)) if row not in reasons])
+    return reference.together([row for row in range(len(reference)) if row not in reasons])
 
 
 def _differing(results: Sequence[Any], origin: str) -> list[str]:

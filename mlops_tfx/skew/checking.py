@@ -13,7 +13,7 @@ from mlops_tfx.skew.lengths import NO_LIST, compare_lengths, lengths
 from mlops_tfx.skew.observation import Observer
 from mlops_tfx.skew.paths import IN_PROCESS, RequestPath, stacked
 from mlops_tfx.skew.trained_model import dense_array
-from mlops_tfx.skew.training import Computed, Reference, RejectedError, predict
+from mlops_tfx.skew.training import Computed, Reference, RejectedError, message_of, predict
 
 if TYPE_CHECKING:
     from mlops_tfx.skew.paths import Path
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mlops_tfx.skew.signatures import Signature
 
 TOGETHER, ONE_BY_ONE = "together", "one by one"
+_MOST_REJECTED = 32
 
 
 @dataclass(frozen=True)
@@ -31,17 +32,29 @@ class Tolerances:
         written: for features and predictions in this process, where the graph optimizer is off.
         features: for features elsewhere, and for what training read.
         predictions: for predictions elsewhere.
+        noise: by feature, what training's own graph varies by, as `mlops_tfx.skew.noise` measures it.
+        prediction_noise: likewise by output of what was trained.
     """
 
     written: Tolerance
     features: Tolerance
     predictions: Tolerance
+    noise: Mapping[str, float] = field(default_factory=dict)
+    prediction_noise: Mapping[str, float] = field(default_factory=dict)
 
-    def of(self, path: str, kind: str) -> Tolerance:
-        """The tolerance for FEATURE or PREDICTION on a path."""
+    def of(self, path: str, kind: str, name: str) -> Tolerance:
+        """The tolerance for a FEATURE, or for a PREDICTION by its name in training, on a path."""
         if path == IN_PROCESS:
             return self.written
-        return self.features if kind == FEATURE else self.predictions
+        return self.of_feature(name) if kind == FEATURE else _widened(self.predictions, self.prediction_noise, name)
+
+    def of_feature(self, name: str) -> Tolerance:
+        """The tolerance for a feature where the graph optimizer is on."""
+        return _widened(self.features, self.noise, name)
+
+
+def _widened(tolerance: Tolerance, noise: Mapping[str, float], name: str) -> Tolerance:
+    return Tolerance(tolerance.ulps, max(tolerance.absolute, noise.get(name, 0.0)))
 
 
 @dataclass
@@ -58,6 +71,7 @@ class Result:
         observed: how the features inside the signature's graph compare, as far as they were looked at.
         inexpressible: reason -> how many rows cannot be sent because of it, by design.
         error: why there is no answer.
+        rejected: rows that get no answer where training's path has one, and why.
     """
 
     path: str
@@ -69,11 +83,13 @@ class Result:
     observed: list[Outcome] = field(default_factory=list)
     inexpressible: dict[str, int] = field(default_factory=dict)
     error: str | None = None
+    rejected: dict[str, str] = field(default_factory=dict)
 
     @property
     def equal(self) -> bool:
-        """Whether everything that was compared is equal."""
-        return self.error is None and all(outcome.equal for outcome in (*self.outcomes, *self.observed))
+        """Whether everything that was sent got an answer, and everything that was compared is equal."""
+        answered = self.error is None and not self.rejected
+        return answered and all(outcome.equal for outcome in (*self.outcomes, *self.observed))
 
 
 @dataclass(frozen=True)
@@ -91,7 +107,14 @@ class Check:
     observers: Mapping[str, Observer]
 
     def run(self, path: Path, signature: Signature, reference: Reference, form: str) -> Result:
-        """Sends the rows of a reference and compares."""
+        """Sends the rows of a reference and compares.
+
+        Args:
+            path: how.
+            signature: whom.
+            reference: what training's path gives; for ONE_BY_ONE, for each row alone.
+            form: TOGETHER or ONE_BY_ONE.
+        """
         rows = self.sent(reference.rows, signature)
         reasons = path.inexpressible(rows, signature)
         kept = [row for row in range(len(rows)) if row not in reasons]
@@ -100,11 +123,23 @@ class Check:
             result.inexpressible[reason] = result.inexpressible.get(reason, 0) + 1
         if not kept:
             return result
-        reference, rows = reference.take(kept), rows.take(kept)
+        part = reference.together if form == TOGETHER and path.name == IN_PROCESS else reference.take
+        reference, rows = part(kept), rows.take(kept)
         result.sent = rows
         answer = path.answer if form == TOGETHER else path.answer_one_by_one
         try:
-            served = answer(rows, signature)
+            try:
+                served = answer(rows, signature)
+            except RejectedError:
+                # One row must not hide what there is to say of the others.
+                refused = rejected_rows(path, signature, rows)
+                if not refused or len(refused) == len(rows):
+                    raise
+                result.rejected = {rows.names[row]: text for row, text in refused.items()}
+                kept = [row for row in range(len(rows)) if row not in refused]
+                part = reference.together if form == TOGETHER and path.name == IN_PROCESS else reference.take
+                reference, rows = part(kept), rows.take(kept)
+                result.sent, served = rows, answer(rows, signature)
         except RejectedError as error:
             result.error = str(error)
             return result
@@ -127,7 +162,8 @@ class Check:
                 found.append(Outcome(name, kind, problem="expected this output, received none"))
                 continue
             training = self._training(computed, signature, name, kind, form)
-            found.append(compare(name, kind, training, served[name], self.tolerances.of(path, kind)))
+            tolerance = self.tolerances.of(path, kind, signature.predictions.get(name, name))
+            found.append(compare(name, kind, training, served[name], tolerance))
         return found
 
     def _training(self, computed: Computed, signature: Signature, name: str, kind: str, form: str) -> Any:
@@ -155,6 +191,25 @@ class Check:
         return outcomes
 
 
+def rejected_rows(path: Path, signature: Signature, rows: RowSet) -> dict[int, str] | None:
+    """Returns which rows a path refuses, and why: none if it takes each alone, None if there are too many."""
+    found: dict[int, str] = {}
+    pending = [list(range(len(rows)))]
+    while pending:
+        numbers = pending.pop()
+        try:
+            path.answer(rows.take(numbers), signature)
+        except RejectedError as error:
+            if len(numbers) == 1:
+                found[numbers[0]] = str(error)
+            elif len(found) + len(pending) > _MOST_REJECTED:
+                return None
+            else:
+                half = len(numbers) // 2
+                pending += [numbers[half:], numbers[:half]]
+    return found
+
+
 def alike(training: Any, served: Any) -> Any:
     """Training's feature in the type and rank that the model takes it in, where that is another."""
     if training.dtype != served.dtype and training.dtype.kind in "fiub" and served.dtype.kind in "fiub":
@@ -176,7 +231,7 @@ def verify(
         observed = predict(reference.written.model, observed_and_unused(observer, inputs, reference))
         served = path.send(signature, inputs)
     except (tf.errors.OpError, RejectedError) as error:
-        return f"the features found cannot be computed or used: {error}"
+        return f"the features found cannot be computed or used: {message_of(error)}"
     for output, name in signature.predictions.items():
         outcome = compare(output, PREDICTION, observed[name], served[output], ROUNDING)
         if not outcome.equal:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mlops_tfx.skew.causes import pattern
 from mlops_tfx.skew.ulps import UNRELATED, absolute_difference, distance
 
 FEATURE, PREDICTION = "feature", "prediction"
@@ -56,20 +57,27 @@ class Outcome:
         kind: FEATURE or PREDICTION.
         elements: how many were compared.
         differing: how many of them differ by more than the tolerance.
-        rows: how many rows have such an element.
         worst: the one that differs most, if any does at all.
         problem: why the two cannot be compared; None if they were.
         counted: what was compared: ELEMENTS, or of sparse and ragged features NUMBERS_OF_VALUES.
+        wrong_rows: the numbers of the rows that have such an element.
+        pattern: what the elements of a feature that differ have in common; empty if nothing.
     """
 
     name: str
     kind: str
     elements: int = 0
     differing: int = 0
-    rows: int = 0
     worst: Worst | None = None
     problem: str | None = None
     counted: str = ELEMENTS
+    wrong_rows: tuple[int, ...] = ()
+    pattern: str = ""
+
+    @property
+    def rows(self) -> int:
+        """How many rows have an element that differs."""
+        return len(self.wrong_rows)
 
     @property
     def equal(self) -> bool:
@@ -82,19 +90,41 @@ def compare(name: str, kind: str, training: Any, served: Any, tolerance: Toleran
 
     Floats of 16 bits are widened. Features may be padded to different widths with 0 or ``""``; the narrower is padded.
     """
-    training, served = _widened(training), _widened(served)
+    training, served = _comparable(kind, training, served)
     if training.dtype != served.dtype:
         return Outcome(name, kind, problem=f"expected {training.dtype} as in training, received {served.dtype}")
-    if kind == FEATURE:
-        training, served = of_rank(training, served.ndim), of_rank(served, training.ndim)
-    if kind == FEATURE and training.ndim == served.ndim:
-        training, served = _padded_alike(training, served)
     if training.shape != served.shape:
         return Outcome(name, kind, problem=f"expected shape {training.shape} as in training, received {served.shape}")
     ulps, absolute = distance(training, served), absolute_difference(training, served)
     wrong = (ulps > tolerance.ulps) & ~(absolute <= tolerance.absolute)
-    rows = int(wrong.reshape(len(wrong), -1).any(axis=1).sum()) if wrong.size else 0
-    return Outcome(name, kind, int(wrong.size), int(wrong.sum()), rows, _worst(training, served, ulps, absolute))
+    return Outcome(
+        name,
+        kind,
+        int(wrong.size),
+        int(wrong.sum()),
+        _worst(training, served, ulps, absolute, wrong),
+        wrong_rows=tuple(np.flatnonzero(_any_of_row(wrong)).tolist()),
+        # Predictions are made of all features, and follow the pattern of none.
+        pattern=pattern(training[wrong], served[wrong], ulps[wrong]) if kind == FEATURE and wrong.any() else "",
+    )
+
+
+def _comparable(kind: str, training: Any, served: Any) -> tuple[Any, Any]:
+    training, served = _widened(training), _widened(served)
+    if kind == FEATURE:
+        training, served = of_rank(training, served.ndim), of_rank(served, training.ndim)
+    if kind == FEATURE and training.ndim == served.ndim:
+        training, served = _padded_alike(training, served)
+    return training, served
+
+
+def farthest(kind: str, first: Any, second: Any) -> float:
+    """Returns the largest difference of two arrays of finite numbers; 0.0 for all others."""
+    first, second = _comparable(kind, first, second)
+    if first.dtype != second.dtype or first.shape != second.shape or first.dtype.kind != "f":
+        return 0.0
+    apart = absolute_difference(first, second)
+    return float(apart[np.isfinite(apart)].max(initial=0.0))
 
 
 def differing_rows(training: Any, served: Any, tolerance: Tolerance) -> Any:
@@ -105,6 +135,10 @@ def differing_rows(training: Any, served: Any, tolerance: Tolerance) -> Any:
     wrong = (distance(training, served) > tolerance.ulps) & ~(
         absolute_difference(training, served) <= tolerance.absolute
     )
+    return _any_of_row(wrong)
+
+
+def _any_of_row(wrong: Any) -> Any:
     return wrong.reshape(len(wrong), -1).any(axis=1) if wrong.size else np.zeros(len(wrong), bool)
 
 
@@ -132,11 +166,12 @@ def _padded(array: Any, shape: tuple[int, ...]) -> Any:
     return np.pad(array, widths, constant_values=padding)
 
 
-def _worst(training: Any, served: Any, ulps: Any, absolute: Any) -> Worst | None:
+def _worst(training: Any, served: Any, ulps: Any, absolute: Any, wrong: Any) -> Worst | None:
     if not ulps.size or not ulps.any():
         return None
-    # The farthest in units in the last place, and of those the farthest in value.
-    flat = ulps.reshape(-1)
+    # The farthest in units in the last place, and of those the farthest in value. Next to zero many units are little:
+    # what the tolerance lets pass is no worst element if something else does not pass.
+    flat = (np.where(wrong, ulps, 0) if wrong.any() else ulps).reshape(-1)
     places = np.flatnonzero(flat == flat.max())
     place = int(places[np.argmax(absolute.reshape(-1)[places])])
     row, *element = (int(index) for index in np.unravel_index(place, training.shape))

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from mlops_tfx.skew.checking import Tolerances
     from mlops_tfx.skew.rows import RowSet
 
+_SHOWN_ROWS = 8
+
 
 @dataclass
 class Refused:
@@ -47,6 +49,7 @@ class Findings:
         results: by path, signature, rows and form.
         refused: rows that training's path refuses.
         suspects: features that explain differences.
+        unstable: answers that depend on something else than their row; with them nothing is compared.
         problems: what could not be compared.
         by_design: what is not compared by design.
         notes: what else is worth knowing.
@@ -62,6 +65,7 @@ class Findings:
     results: list[Result] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     suspects: list[Suspect] = field(default_factory=list)
+    unstable: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     by_design: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -75,13 +79,40 @@ class Findings:
     @property
     def reasons(self) -> list[str]:
         """Why the model is refused; the features first."""
-        texts = [f"feature {suspect.text}" for suspect in self.suspects]
+        texts = [*self.unstable, *(f"feature {suspect.text}" for suspect in self.suspects)]
         texts += [_text(outcome, "what training read", self.sampled) for outcome in self.training_read or ()
                   if not outcome.equal]  # fmt: skip
         texts += [text for result in self.results for text in _result_texts(result)]
         texts += [f"{refused.row}: training's path refuses this row ({refused.because}), but {accepting} answers"
                   for refused in self.refused for accepting in refused.accepted_by]  # fmt: skip
         return list(dict.fromkeys([*texts, *self.problems]))
+
+    @property
+    def advice(self) -> list[str]:
+        """What to do about it; empty if the model is blessed."""
+        found = []
+        if any(not outcome.equal for outcome in self.training_read or ()):
+            found.append(
+                "the model was not trained on what the transform graph computes: run Transform and Trainer again, and "
+                "export the model with the graph of that run"
+            )
+        if self.suspects:
+            found.append(
+                "let serving compute the features named as training does: export with export_model, which puts the "
+                "transform graph itself into every signature; or correct the code that serves them, for which the "
+                "worst row, its value in training and its served value are given"
+            )
+        if any(result.rejected or result.error for result in self.results):
+            found.append(
+                "let serving take what training takes: parse requests by the schema, give features that may be missing "
+                "the defaults of training, and do not check more than training does"
+            )
+        if any(refused.accepted_by for refused in self.refused):
+            found.append(
+                "let serving refuse what training refuses: parse requests by the schema, without defaults that "
+                "training does not have"
+            )
+        return found
 
     @property
     def skewed_features(self) -> dict[str, list[tuple[str, Outcome, RowSet]]]:
@@ -113,6 +144,10 @@ def where_of(result: Result) -> str:
 def _result_texts(result: Result) -> Iterator[str]:
     if result.error is not None:
         yield f"{where_of(result)}: no answer where training's path has one: {result.error}"
+    for row, reason in list(result.rejected.items())[:_SHOWN_ROWS]:
+        yield f"{where_of(result)}: no answer for {row}, where training's path has one: {reason}"
+    if len(result.rejected) > _SHOWN_ROWS:
+        yield f"{where_of(result)}: no answer for {len(result.rejected) - _SHOWN_ROWS} more rows"
     if result.sent is None:
         return
     for place, outcomes in (("", result.outcomes), (", inside its graph", result.observed)):
@@ -126,7 +161,8 @@ def _text(outcome: Outcome, where: str, rows: RowSet) -> str:
         return f"{where}: {outcome.kind} {outcome.name!r}: {outcome.problem}"
     count = f"{outcome.differing} of {outcome.elements} {outcome.counted}"
     text = f"{where}: {outcome.kind} {outcome.name!r} differs in {count}"
-    return f"{text}, {worst_text(outcome, rows)}" if outcome.worst is not None else text
+    text = f"{text}, {worst_text(outcome, rows)}" if outcome.worst is not None else text
+    return f"{text}; {outcome.pattern}" if outcome.pattern else text
 
 
 def worst_text(outcome: Outcome, rows: RowSet) -> str:

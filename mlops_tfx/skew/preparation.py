@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from mlops_tfx.errors import ArtifactError, ConfigError, DataError, UserCodeError, did_you_mean
-from mlops_tfx.skew import rows
+from mlops_tfx.skew import dictionary, rows
 from mlops_tfx.skew.comparison import FEATURE, compare
+from mlops_tfx.skew.edges import find_edges
 from mlops_tfx.skew.findings import Findings, Refused
 from mlops_tfx.skew.lengths import compare_lengths, lengths
-from mlops_tfx.skew.synthesis import synthesise
+from mlops_tfx.skew.synthesis import known_features, synthesise
 from mlops_tfx.skew.trained_model import find_trained_model
 from mlops_tfx.skew.training import Computed, Preprocessing, Reference, RejectedError, predict
 
@@ -95,7 +97,7 @@ def hold_what_training_read(
         return reference
     graph = reference.read
     findings.training_read = [
-        compare(name, FEATURE, features[name], graph.features[name], request.tolerances.features)
+        compare(name, FEATURE, features[name], graph.features[name], findings.tolerances.of_feature(name))
         for name in sorted(features)
     ]
     for name in sorted(features):
@@ -106,17 +108,33 @@ def hold_what_training_read(
 def add_synthesised(request: Request, world: World, findings: Findings) -> None:
     """Makes rows, and asks training's path which of them it takes."""
     (sampled,) = world.references
-    made = synthesise(request.schema, features_to_change(request, world), sampled.rows)
+    chosen = features_to_change(request, world)
+    made = synthesise(request.schema, chosen, sampled.rows, _known_values(request, world, chosen, sampled.rows))
     accepted, refused = world.preprocessing.apply_each(made, sampled.rows)
     if accepted:
-        reference = world.preprocessing.apply(made.take(accepted), world.model, sampled.rows.take([0]))
+        reference = world.preprocessing.apply(made.take(accepted), world.model)
         answered = _answered(reference, accepted, refused)
         if answered:
-            world.references.append(reference.take(answered))
+            world.references.append(reference.together(answered))
             findings.synthesised = len(answered)
     numbers = sorted(refused)
     findings.refused = [Refused(made.names[number], refused[number]) for number in numbers]
     world.refused = made.take(numbers) if numbers else None
+
+
+def _known_values(
+    request: Request, world: World, chosen: Sequence[str], sampled: rows.RowSet
+) -> dict[str, list[tuple[str, Any]]]:
+    """Values that training's graph or the model treat in a way of their own."""
+    features = known_features(request.schema, chosen)
+    names = {*world.preprocessing.raw_spec, *world.preprocessing.features}
+    graphs = [os.path.join(request.transform_graph, "transform_fn"), request.model]
+    parts = (
+        find_edges(world.preprocessing, features, sampled),
+        dictionary.vocabulary_words(request.transform_graph, features, sampled),
+        dictionary.constants(graphs, features, names),
+    )
+    return {name: [value for part in parts for value in part.get(name, ())] for name in chosen}
 
 
 def features_to_change(request: Request, world: World) -> list[str]:

@@ -37,6 +37,8 @@ def inexpressible(rows: RowSet, signature: Signature, spec: Mapping[str, Any]) -
         if isinstance(spec[name], tf.io.FixedLenFeature):
             if spec[name].default_value is not None:
                 _note(found, counts == 0, f"a missing value of {name!r}, which has a default")
+            elif signature.inputs[alias].shape.rank == 1:
+                _note(found, counts != 1, f"a number of values of {name!r} other than one")
             continue
         if signature.name != SERVING_RAW:
             _note(found, counts != 1, f"a number of values of {name!r} other than one")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mlops_tfx.skew.findings import Findings
     from mlops_tfx.skew.rows import RowSet
 
+_SHOWN_ROWS = 20
 _COLUMNS = ("path", "signature", "rows", "sent", "output", "elements", "differing", "worst", "verdict")
 _STYLE = (
     "body{font-family:sans-serif;max-width:90em;margin:1em auto}td,th{padding:2px 10px;text-align:left;"
@@ -27,6 +28,7 @@ def as_json(findings: Findings) -> dict[str, Any]:
     return {
         "blessed": findings.blessed,
         "reasons": findings.reasons,
+        "advice": findings.advice,
         "skewed_features": {
             name: [_outcome(outcome, rows) | {"where": where} for where, outcome, rows in places]
             for name, places in findings.skewed_features.items()
@@ -61,6 +63,7 @@ def _result(result: Result) -> dict[str, Any]:
         "count": 0 if sent is None else len(sent),
         "equal": result.equal,
         "error": result.error,
+        "rejected": result.rejected,
         "outputs": [] if sent is None else [_outcome(outcome, sent) for outcome in result.outcomes],
         "inside_the_graph": [] if sent is None else [_outcome(outcome, sent) for outcome in result.observed],
         "not_expressible": result.inexpressible,
@@ -76,6 +79,8 @@ def _outcome(outcome: Outcome, rows: RowSet) -> dict[str, Any]:
         "differing": outcome.differing,
         "rows_differing": outcome.rows,
         "problem": outcome.problem,
+        "pattern": outcome.pattern,
+        "rows": [rows.names[row] for row in outcome.wrong_rows[:_SHOWN_ROWS]],
         "worst": None,
     }
     worst = outcome.worst
@@ -98,6 +103,7 @@ def as_html(findings: Findings) -> str:
     verdict = "no skew: blessed" if findings.blessed else "skew: not blessed"
     parts = [f'<h1 class="{"yes" if findings.blessed else "no"}">{verdict}</h1>', _summary(findings)]
     parts += _listing("Reasons", findings.reasons)
+    parts += _listing("What to do", findings.advice)
     parts += _worst_rows(findings)
     parts += ["<h2>Comparisons</h2>", _table(_COLUMNS, list(_table_rows(findings)))]
     parts += _listing("Not expressible, by design", [*findings.by_design, *_inexpressible(findings)])
@@ -147,6 +153,8 @@ def _table_rows(findings: Findings) -> Iterator[tuple[bool, Sequence[str]]]:
         yield outcome.equal, (*place, f"feature {outcome.name}", *_cells(outcome, findings.sampled))
     for result in findings.results:
         place = (result.path, result.signature, result.rows, result.form)
+        for row, reason in result.rejected.items():
+            yield False, (*place, "", "", "", f"{row}: {reason}", "no answer")
         if result.error is not None:
             yield False, (*place, "", "", "", result.error, "no answer")
         if result.sent is None:

@@ -60,21 +60,17 @@ class Preprocessing:
         self._adapter = TensorAdapter(config)
         self._columns = RawBatches.of(config)
 
-    def apply(self, rows: RowSet, model: TrainedModel | None, company: RowSet | None = None) -> Reference:
-        """Returns the transformed rows, as Transform writes them and as written. Raises DataError and UserCodeError.
+    def apply(self, rows: RowSet, model: TrainedModel | None) -> Reference:
+        """Returns the transformed rows, as Transform writes them and as written. Raises DataError and UserCodeError."""
+        return Reference(rows, self.compute(rows, model, True), self.compute(rows, model, False))
 
-        Args:
-            rows: the rows.
-            model: what was trained.
-            company: rows beside them; in training, a row is one of thousands.
-        """
-        batch = rows.batch if company is None else concat([rows.batch, company.batch])
-        read = self._apply(batch, rows.origin).slice(0, len(rows))
-        with as_written():
-            written = self._apply(batch, rows.origin).slice(0, len(rows))
-        return Reference(rows, Computed(read, self, model, True), Computed(written, self, model, False))
+    def compute(self, rows: RowSet, model: TrainedModel | None, optimized: bool) -> Computed:
+        """Returns the transformed rows, with the graph optimizer or without. Raises DataError and UserCodeError."""
+        with contextlib.nullcontext() if optimized else as_written():
+            return Computed(self.transform(rows.batch, rows.origin), self, model, optimized)
 
-    def _apply(self, batch: pa.RecordBatch, origin: str) -> pa.RecordBatch:
+    def transform(self, batch: pa.RecordBatch, origin: str) -> pa.RecordBatch:
+        """Returns the columns of transformed examples. Raises DataError and UserCodeError."""
         return self._graph.flattener.flatten(self._graph.transform(batch, f"{origin} rows"))
 
     def apply_each(self, rows: RowSet, company: RowSet) -> tuple[list[int], dict[int, str]]:
@@ -93,7 +89,7 @@ class Preprocessing:
             numbers = pending.pop()
             batch = concat([rows.take(numbers).batch, good.batch])
             try:
-                self._apply(batch, rows.origin)
+                self.transform(batch, rows.origin)
             except (DataError, UserCodeError) as error:
                 if len(numbers) == 1:
                     refused[numbers[0]] = message_of(error)
@@ -182,8 +178,32 @@ class Reference:
         return len(self.rows)
 
     def take(self, numbers: Sequence[int]) -> Reference:
-        """Returns some of the rows."""
+        """Returns some of the rows, as they were computed among all."""
         return Reference(self.rows.take(numbers), self.read.take(numbers), self.written.take(numbers))
+
+    def together(self, numbers: Sequence[int]) -> Reference:
+        """Returns some of the rows; what is written is computed for these alone, in their order.
+
+        Functions such as log1p are computed for several numbers at once, and for what is left at the end of a batch
+        one by one, which rounds otherwise. So equal bits are had only for the same rows in the same places.
+        """
+        if len(numbers) == len(self):
+            return self
+        rows = self.rows.take(numbers)
+        written = self.written.take(numbers)
+        with contextlib.suppress(DataError, UserCodeError):
+            written = written.preprocessing.compute(rows, written.model, False)
+        return Reference(rows, self.read.take(numbers), written)
+
+    def alone(self, numbers: Sequence[int]) -> Reference:
+        """Returns some of the rows; what is written is computed for each by itself, as far as the graph does that."""
+        parts = [self.together([number]) for number in numbers]
+        if not parts:
+            return self.take(numbers)
+        first = parts[0].written
+        columns = concat([part.written.columns for part in parts])
+        written = Computed(columns, first.preprocessing, first.model, False)
+        return Reference(self.rows.take(numbers), self.read.take(numbers), written)
 
 
 def predict(model: TrainedModel | None, features: Mapping[str, Any], optimized: bool = False) -> dict[str, Any]:

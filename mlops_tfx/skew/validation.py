@@ -8,12 +8,13 @@ from collections.abc import Collection, Iterator
 import numpy as np
 
 from mlops_tfx.skew import rows
-from mlops_tfx.skew.asked import asked_signatures, observers
+from mlops_tfx.skew.asked import asked_signatures, observers, stable
 from mlops_tfx.skew.blame import blame
 from mlops_tfx.skew.bulk_path import bulk_path
-from mlops_tfx.skew.checking import ONE_BY_ONE, TOGETHER, Check, Result
+from mlops_tfx.skew.checking import ONE_BY_ONE, TOGETHER, Check
 from mlops_tfx.skew.digests import digests
 from mlops_tfx.skew.findings import Findings
+from mlops_tfx.skew.noise import with_noise
 from mlops_tfx.skew.paths import IN_PROCESS, Path, in_process, served
 from mlops_tfx.skew.preparation import (
     World,
@@ -25,7 +26,8 @@ from mlops_tfx.skew.preparation import (
 )
 from mlops_tfx.skew.request import Request
 from mlops_tfx.skew.signatures import Signature
-from mlops_tfx.skew.training import RejectedError
+from mlops_tfx.skew.stability import instability_of_graph, instability_of_model
+from mlops_tfx.skew.training import Reference, RejectedError
 
 
 def validate(request: Request) -> Findings:
@@ -41,25 +43,46 @@ def validate(request: Request) -> Findings:
     check_labels(request, world)
     source = world.model.source if world.model is not None else None
     findings = Findings(request.tolerances, source, sample.rows, 0, sample.counts)
-    reference = hold_what_training_read(request, world, apply_graph(world, sample.rows), sample, findings)
+    findings.digests = digests(request, findings)
+    graph = apply_graph(world, sample.rows)
     try:
-        outputs: Collection[str] = {**reference.read.predictions, **reference.written.predictions}
+        if _is_stable(request, findings, graph):
+            _compare(request, world, findings, hold_what_training_read(request, world, graph, sample, findings))
     except RejectedError as error:
         findings.problems.append(f"what was trained ({source}) does not answer for the sampled rows: {error}")
-        return findings
+    return findings
+
+
+def _is_stable(request: Request, findings: Findings, graph: Reference) -> bool:
+    """Whether training's path depends on rows alone; measures how much it rounds. Raises RejectedError."""
+    places = alone_rows(graph.rows, request.one_by_one)
+    alone = graph.alone(places)
+    problem = instability_of_graph(graph, alone, places) or instability_of_model(graph)
+    if problem is not None:
+        findings.unstable.append(problem)
+        return False
+    findings.tolerances = with_noise(request.tolerances, graph, alone, places)
+    return True
+
+
+def _compare(request: Request, world: World, findings: Findings, reference: Reference) -> None:
+    """Compares every path with training's. Raises RejectedError if what was trained does not answer."""
+    outputs: Collection[str] = {**reference.read.predictions, **reference.written.predictions}
     world.references.append(reference)
     add_synthesised(request, world, findings)
-    signatures = asked_signatures(request, world, outputs, findings)
-    check = Check(request.tolerances, tuple(request.label_keys), observers(request, world, signatures, findings))
+    alone = [reference.alone(alone_rows(reference.rows, request.one_by_one)) for reference in world.references]
+    signatures = stable(request, world, asked_signatures(request, world, outputs, findings), findings)
+    check = Check(findings.tolerances, tuple(request.label_keys), observers(request, world, signatures, findings))
     with _paths(request, world) as paths:
         for path in paths:
             for signature in signatures:
-                findings.results += _run(check, path, signature, world, request.one_by_one)
+                for together, one_by_one in zip(world.references, alone, strict=True):
+                    findings.results.append(check.run(path, signature, together, TOGETHER))
+                    if len(one_by_one):
+                        findings.results.append(check.run(path, signature, one_by_one, ONE_BY_ONE))
                 _check_refused(check, path, signature, world, findings)
             request.log(f"{path.name}: {sum(not r.equal for r in findings.results if r.path == path.name)} differences")
     blame(request, check, world, signatures, findings)
-    findings.digests = digests(request, findings)
-    return findings
 
 
 @contextlib.contextmanager
@@ -73,16 +96,8 @@ def _paths(request: Request, world: World) -> Iterator[list[Path]]:
         yield [*here, *network, *bulk]
 
 
-def _run(check: Check, path: Path, signature: Signature, world: World, alone: int) -> Iterator[Result]:
-    for reference in world.references:
-        yield check.run(path, signature, reference, TOGETHER)
-        chosen = _alone(reference.rows, alone)
-        if chosen:
-            yield check.run(path, signature, reference.take(chosen), ONE_BY_ONE)
-
-
-def _alone(row_set: rows.RowSet, count: int) -> list[int]:
-    """Rows to send alone: those that lack something first, for a batch without it is a case of its own."""
+def alone_rows(row_set: rows.RowSet, count: int) -> list[int]:
+    """Returns rows to send alone: those that lack something first, for a batch without it is a case of its own."""
     lacking = [row for row, name in enumerate(row_set.names) if name.endswith((": missing", ": an empty list"))]
     others = [row for row in range(len(row_set)) if row not in set(lacking)]
     room = max(0, count - len(lacking))

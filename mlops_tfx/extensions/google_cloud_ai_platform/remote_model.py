@@ -11,7 +11,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from mlops_tfx import filesystem
 from mlops_tfx.errors import ArtifactError, DataError
-from mlops_tfx.inference.features import feeds_of
+from mlops_tfx.inference.features import feeds_of, gives_records
 from mlops_tfx.inference.loaded_model import LoadedModel, Outputs
 from mlops_tfx.inference.signatures import DEFAULT_SIGNATURE, make_tasks
 
@@ -47,7 +47,7 @@ class RemoteModel(LoadedModel):
         (task,) = self.tasks
         feeds = feeds_of(task, batch)
         arrays = {tensor.alias: feeds[tensor.tensor] for tensor in task.inputs}
-        if task.takes_records:
+        if gives_records(task, batch):
             instances: list[Any] = [_json(record) for record in arrays[task.inputs[0].alias]]
         else:
             rows = zip(*arrays.values(), strict=True)

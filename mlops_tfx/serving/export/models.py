@@ -62,8 +62,16 @@ def check_finite(variables: Iterable[Any]) -> None:
 
 
 def input_structure(model: Any) -> Any | None:
-    """Returns the inputs of a functional Keras model, with names for tensors; None if the model does not tell."""
-    if not is_keras(model) or not getattr(model, "inputs", None):
+    """Returns the inputs of a model, with names for tensors; None if the model does not tell.
+
+    A functional Keras model tells, and a ``tf.function`` with an input signature of one dict.
+    """
+    if not is_keras(model):
+        signature = getattr(model, "input_signature", None) or getattr(model.__call__, "input_signature", None)
+        if signature and len(signature) == 1 and isinstance(signature[0], Mapping):
+            return {key: key for key in signature[0]}
+        return None
+    if not getattr(model, "inputs", None):
         return None
     structure = model.input
     if isinstance(structure, Mapping):
@@ -88,7 +96,8 @@ def needed_features(model: Any, available: Iterable[str]) -> tuple[list[str], An
     if unknown:
         hints = "".join(f"\n  - {name!r}{did_you_mean(name, names)}" for name in unknown)
         raise ExportError(
-            f"model {model.name!r} has inputs that the transform graph does not produce without the label:{hints}"
+            f"model {getattr(model, 'name', type(model).__name__)!r} has inputs that the transform graph does not "
+            f"produce without the label:{hints}"
         )
     return wanted, structure
 

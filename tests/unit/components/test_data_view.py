@@ -9,21 +9,35 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlops_tfx.artifacts import DataView, Examples
+from mlops_tfx.artifacts import DataView, Examples, Model
 from mlops_tfx.components import (
+    BulkInferrer,
     DataViewBinder,
+    Evaluator,
     ImportExampleGen,
     SchemaGen,
     StatisticsGen,
     TfGraphDataViewProvider,
     Transform,
 )
+from mlops_tfx.components.evaluator import read_metrics
+from mlops_tfx.config import (
+    ModelSpec,
+    OutputColumnsSpec,
+    OutputExampleSpec,
+    PredictOutput,
+    PredictOutputCol,
+    RequestSpec,
+    TensorFlowServingRequestSpec,
+)
 from mlops_tfx.errors import ConfigError, DataError, UserCodeError
 from mlops_tfx.execution import LocalRunner, Observer
 from mlops_tfx.execution.testing import run_component
 from mlops_tfx.io import dataset, examples, protos, views
 from mlops_tfx.pipeline import Pipeline
+from tests.conformance.serving.models import REGRESS, define, save
 from tests.golden.data_view import decoder
+from tests.unit.components.bulk_inferrer.cases import logs_of
 
 MODULE = decoder.__file__
 GOLDEN = json.loads((Path(MODULE).parent / "golden.json").read_text())
@@ -162,3 +176,123 @@ def test_decoders_that_are_none(tmp_path: Path) -> None:
     made = run_component(TfGraphDataViewProvider(f"{decoder.__name__}.create_decoder"), {}, tmp_path)["data_view"]
     assert isinstance(made[0], DataView)
     assert views.load_view(made[0].uri).index_name is None
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """``serving_default`` takes whole lines and gives their ids plus one; ``named`` takes the view's tensors."""
+    import tensorflow as tf
+
+    holder, uri = tf.Module(), tmp_path_factory.mktemp("model")
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="lines")])
+    def of_lines(lines: Any) -> dict[str, Any]:
+        first = tf.strings.split(lines, ",").to_tensor(shape=[None, 2])[:, 0]
+        return {"next": tf.strings.to_number(first) + 1.0}
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 1], tf.int64, name="id")])
+    def named(id: Any) -> dict[str, Any]:  # the tensor's name
+        return {"twice": id[:, 0] * 2}
+
+    signatures = {"serving_default": of_lines, "named": named}
+    tf.saved_model.save(holder, str(uri / "Format-Serving"), signatures=signatures)
+    return Model(str(uri))
+
+
+def test_bulk_inferrer_reads_through_the_view(bound: Examples, model: Model, tmp_path: Path) -> None:
+    columns = [
+        OutputColumnsSpec(
+            signature_name=name,
+            predict_output=PredictOutput(output_columns=[PredictOutputCol(output_key=key, output_column=key)]),
+        )
+        for name, key in (("serving_default", "next"), ("named", "twice"))
+    ]
+    component = BulkInferrer(
+        output_example_spec=OutputExampleSpec(output_columns_spec=columns),
+        model_spec=ModelSpec(model_signature_name=["serving_default", "named"]),
+        keep_features=["id", "numbers"],
+    )
+    (result,) = run_component(component, {"examples": bound, "model": model}, tmp_path)["output_examples"]
+    assert isinstance(result, Examples)
+    rows = [row for batch in examples.read_batches(result, "eval") for row in batch.to_pylist()]
+    numbers = [k / 2 for k in range(4)]
+    assert sorted(row["id"][0] for row in rows) == sorted(row[0] for row in GOLDEN["eval"]["transformed"])
+    for row in rows:
+        (number,) = row["id"]
+        assert (row["next"], row["twice"]) == ([number + 1], [number * 2])
+        assert (row["numbers"] or []) == numbers[: number % 4]
+    assert examples.payload_of(result) == "FORMAT_TF_EXAMPLE"
+
+
+def test_bulk_inferrer_logs_the_records_themselves(bound: Examples, model: Model, tmp_path: Path) -> None:
+    component = BulkInferrer()
+    (result,) = run_component(component, {"examples": bound, "model": model}, tmp_path)["inference_result"]
+    lines = [log.predict_log.request.inputs["lines"].string_val[0] for log in logs_of(result)]
+    assert sorted(lines) == sorted(decoder.lines())
+    nameless = BulkInferrer(model_spec=ModelSpec(model_signature_name=["named"]))
+    without = Examples(bound.uri, custom_properties={"payload_format": "FORMAT_PROTO"})
+    without.splits = list(bound.splits)
+    with pytest.raises(DataError, match="input 'id' of signature 'named': expected a feature of this name"):
+        run_component(nameless, {"examples": without, "model": model}, tmp_path / "without")
+
+
+def test_evaluator_gives_the_model_the_records_and_reads_labels_through_the_view(
+    bound: Examples, model: Model, tmp_path: Path
+) -> None:
+    metrics = [{"class_name": "MeanSquaredError"}, {"class_name": "ExampleCount"}]
+    config = {"model_specs": [{"label_key": "id"}], "slicing_specs": [{}], "metrics_specs": [{"metrics": metrics}]}
+    component = Evaluator(eval_config=config)
+    (found,) = run_component(component, {"examples": bound, "model": model}, tmp_path)["evaluation"]
+    values = {row["metric"]: row["value"] for row in read_metrics(found.uri)}
+    assert values["mean_squared_error"] == 1.0, "each prediction is one more than the label"
+    assert values["example_count"] == len(GOLDEN["eval"]["transformed"])
+    without = Examples(bound.uri, custom_properties={"payload_format": "FORMAT_PROTO"})
+    without.splits = list(bound.splits)
+    with pytest.raises(DataError, match="received payload_format='FORMAT_PROTO' without; bind one"):
+        run_component(component, {"examples": without, "model": model}, tmp_path / "without")
+    intervals = {**config, "options": {"compute_confidence_intervals": True}}
+    with pytest.raises(DataError, match="computed by TFMA's own pipeline, which is fed with tf.Examples"):
+        run_component(Evaluator(eval_config=intervals), {"examples": bound, "model": model}, tmp_path / "intervals")
+
+
+def test_infra_validator_asks_with_the_records(bound: Examples, model: Model) -> None:
+    import tensorflow as tf
+
+    from mlops_tfx.components.infra_validator import requests
+
+    serving = TensorFlowServingRequestSpec(signature_names=["serving_default", "named"])
+    spec = RequestSpec(tensorflow_serving=serving, num_examples=2, split_name="eval")
+    rows = requests.read_rows(bound, spec)
+    signatures = requests.asked_signatures(f"{model.uri}/Format-Serving", spec)
+    found = requests.make_queries("m", signatures, rows)
+    assert found[0].message.inputs["lines"].string_val[0] in decoder.lines()
+    number = int(found[0].message.inputs["lines"].string_val[0].split(b",")[0])
+    (named,) = [query.message for query in found if query.task.signature == "named" and query.stop == 1]
+    assert tf.make_ndarray(named.inputs["id"]).tolist() == [[number]]
+
+
+@pytest.fixture(scope="module")
+def regression(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """A signature that regresses, and takes whole lines where its requests would hold tf.Examples."""
+    import tensorflow as tf
+
+    v1, folder = tf.compat.v1, tmp_path_factory.mktemp("regression")
+    with tf.Graph().as_default(), v1.Session() as session:
+        lines = v1.placeholder(tf.string, [None])
+        lengths = tf.cast(tf.strings.length(lines), tf.float32)
+        save(session, folder / "Format-Serving", {"regress": define({"inputs": lines}, {"outputs": lengths}, REGRESS)})
+    return Model(str(folder))
+
+
+def test_requests_of_tf_examples_are_not_made_of_other_records(
+    bound: Examples, regression: Model, tmp_path: Path
+) -> None:
+    from mlops_tfx.components.infra_validator import failures, requests
+
+    component = BulkInferrer(model_spec=ModelSpec(model_signature_name=["regress"]))
+    with pytest.raises(DataError, match="requests to classify or regress hold tf.Examples, received payload_format="):
+        run_component(component, {"examples": bound, "model": regression}, tmp_path)
+    spec = RequestSpec(tensorflow_serving=TensorFlowServingRequestSpec(signature_names=["regress"]))
+    signatures = requests.asked_signatures(f"{regression.uri}/Format-Serving", spec)
+    with pytest.raises(failures.ModelRefusedError, match="rows must be tf.Examples, and these are none"):
+        requests.make_queries("m", signatures, requests.read_rows(bound, spec))

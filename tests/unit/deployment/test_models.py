@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from mlops_tfx import Component, Output, Pipeline, filesystem
+from mlops_tfx import Component, Input, Output, Pipeline, filesystem
 from mlops_tfx.artifacts import Model, ModelBlessing, PushedModel
 from mlops_tfx.cli import cli
 from mlops_tfx.components import Pusher
@@ -122,6 +122,55 @@ def test_versions_that_are_gone_or_foreign_are_listed_too(tmp_path: Path) -> Non
         assert "not in this store" in str(found[3])
         with pytest.raises(ServingError, match="no server answers"):
             list_models(store, "models", "localhost:1")
+
+
+def test_versions_without_files_are_not_gone_back_to(tmp_path: Path) -> None:
+    pipeline, serving = push_models(tmp_path, 3), tmp_path / "half"
+    first, second, third = versions_in(serving)
+    filesystem.remove_tree(serving / str(second))
+    with MetadataStore(pipeline.metadata_connection_config) as store:
+        with pytest.raises(
+            PushError, match=rf"version {second} is no longer in .*half': its folder was removed; .*\[{first}\]"
+        ):
+            roll_back(store, "models", to_version=second)
+        # An interrupted copy of somebody's leaves a folder that a server cannot load.
+        (serving / str(second)).mkdir()
+        with pytest.raises(PushError, match=r"expected a model in .*, found an empty folder; choose another"):
+            roll_back(store, "models", to_version=second)
+        done = roll_back(store, "models")
+    assert (done.from_version, done.to_version) == (third, first)
+    assert number_of(serving, done.new_version) == b"0"
+
+
+class PushElsewhere(Component):
+    """Pushes as a cloud service's pusher does: a resource's name, and no numbers."""
+
+    model: Input[Model]
+    pushed_model = Output(PushedModel)
+
+    def run(self) -> None:
+        filesystem.write_bytes(f"{self.pushed_model.uri}/saved_model.pb", b"")
+        self.pushed_model.custom_properties.update(pushed=1, pushed_destination="projects/p/models/half")
+
+
+def test_what_was_pushed_elsewhere_is_listed_and_cannot_be_rolled_back_here(tmp_path: Path) -> None:
+    arguments = ["--root", str(tmp_path / "root")]
+    train = Train(number=0)
+    LocalRunner(observer=Observer()).run(Pipeline("models", tmp_path / "root", components=[train]))
+    assert _cli("models", *arguments) == "pipeline 'models' has pushed no model yet\n"
+    assert json.loads(_cli("models", *arguments, "--json")) == []
+    pipeline = Pipeline("models", tmp_path / "root", components=[train, PushElsewhere(train.outputs["model"])])
+    LocalRunner(observer=Observer()).run(pipeline)
+    (shown,) = json.loads(_cli("models", *arguments, "--json"))
+    assert (shown["destination"], shown["version"], shown["newest"]) == ("projects/p/models/half", None, False)
+    assert shown["model_uri"].startswith(str(tmp_path / "root/Train/model"))
+    assert _cli("models", *arguments).startswith("projects/p/models/half  run ")
+    with MetadataStore(pipeline.metadata_connection_config) as store:
+        with pytest.raises(PushError, match="no model yet to a folder of versions, only to 'projects/p/models/half'"):
+            roll_back(store, "models")
+    push_models(tmp_path, 2)
+    with MetadataStore(pipeline.metadata_connection_config) as store:
+        assert roll_back(store, "models").destination == str(tmp_path / "half")
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,12 @@ def _dense(sparse: Any, default: float) -> Any:
 
 
 def make_graph(
-    folder: Path, rows: dict[str, pa.Array], function: Any = preprocessing_fn, *, in_tf1_form: bool = False
+    folder: Path,
+    rows: dict[str, pa.Array],
+    function: Any = preprocessing_fn,
+    *,
+    in_tf1_form: bool = False,
+    spec: dict[str, Any] | None = None,
 ) -> str:
     """Analyses rows by tf.Transform itself."""
     import apache_beam as beam
@@ -134,7 +139,7 @@ def make_graph(
 
     from mlops_tfx.transformation import tensors
 
-    schema = schema_utils.schema_from_feature_spec(feature_spec())
+    schema = schema_utils.schema_from_feature_spec(spec or feature_spec())
     config: TensorAdapterConfig = tensors.adapter_config(schema)
     batch = pa.RecordBatch.from_arrays([rows[name] for name in config.arrow_schema.names], schema=config.arrow_schema)
     context = tft_beam.Context(temp_dir=str(folder / "temp"), force_tf_compat_v1=in_tf1_form)
@@ -159,20 +164,29 @@ def write_examples(folder: Path, splits: dict[str, pa.RecordBatch]) -> Examples:
 
 
 def make_world(
-    folder: Path, function: Any = preprocessing_fn, *, with_stale: bool = True, in_tf1_form: bool = False
+    folder: Path,
+    function: Any = preprocessing_fn,
+    *,
+    with_stale: bool = True,
+    in_tf1_form: bool = False,
+    spec: dict[str, Any] | None = None,
+    make_columns: Any = columns,
+    rows: dict[str, int] = ROWS,
 ) -> World:
+    """Makes data, transforms it and leaves what a pipeline would; ``stale`` is of other rows."""
     from tensorflow_transform.tf_metadata import schema_utils
 
     from mlops_tfx.io.protos import write_schema
     from mlops_tfx.transformation.saved_graph import SavedGraph
 
-    parts = {split: columns(rows, seed) for seed, (split, rows) in enumerate(ROWS.items())}
+    spec = spec or feature_spec()
+    parts = {split: make_columns(count, seed) for seed, (split, count) in enumerate(rows.items())}
     batches = {split: pa.RecordBatch.from_arrays(list(part.values()), list(part)) for split, part in parts.items()}
-    graph = make_graph(folder / "fresh", parts["train"], function, in_tf1_form=in_tf1_form)
-    older = columns(ROWS["train"], seed=7, price=25.0)
-    stale = make_graph(folder / "stale", older, function) if with_stale else graph
-    write_schema(str(folder / "schema" / "schema.pbtxt"), schema_utils.schema_from_feature_spec(feature_spec()))
-    applied = SavedGraph(graph, list(feature_spec()))
+    graph = make_graph(folder / "fresh", parts["train"], function, in_tf1_form=in_tf1_form, spec=spec)
+    older = make_columns(rows["train"], seed=7, price=25.0)
+    stale = make_graph(folder / "stale", older, function, spec=spec) if with_stale else graph
+    write_schema(str(folder / "schema" / "schema.pbtxt"), schema_utils.schema_from_feature_spec(spec))
+    applied = SavedGraph(graph, list(spec))
     flatten = applied.flattener.flatten
     transformed = {split: flatten(applied.transform(batch, "rows")) for split, batch in batches.items()}
     random = np.random.default_rng(3)

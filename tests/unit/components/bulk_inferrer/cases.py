@@ -50,6 +50,7 @@ def save_model(folder: Path) -> Model:
             "scores_only": define({"inputs": records}, {"scores": tf.stack([x, y], 1)}, CLASSIFY),
             "short": define({"examples": records}, {"y": y[:1]}, PREDICT),
             "named": define({"x": fed, "id": fed_id}, {"y": fed[:, 0] + 1, "again": fed_id}, PREDICT),
+            "one_text": define({"id": fed_id}, {"again": fed_id}, PREDICT),
             "checks": define(
                 {"examples": records}, {"y": tf.debugging.check_numerics(tf.math.log(x), "no log of zero")}, PREDICT
             ),

@@ -110,6 +110,17 @@ def test_a_split_of_several_artifacts_is_read_from_all(tmp_path: Path, model: Mo
     assert result.custom_properties["rows"] == 18
 
 
+@pytest.mark.parametrize("file_format", ["tfrecords_gzip", "parquet"])
+def test_an_input_with_a_features_name_is_given_the_feature(tmp_path: Path, model: Model, file_format: str) -> None:
+    """One input of texts: it may take records, but not if it is called as a feature is."""
+    examples = write_examples(tmp_path / "e", {"all": xs(5)}, file_format)
+    signature = ModelSpec(model_signature_name=["one_text"])
+    columns = spec(predict({"again": "again"}, "one_text"))
+    result = infer(tmp_path, model, examples, output_example_spec=columns, model_spec=signature)
+    table = table_of(result, "all")
+    assert table["again"] == table["id"] == [[b"row %d" % row] for row in range(5)]
+
+
 @pytest.mark.parametrize("properties", [{"blessed": 0}, {}])
 @pytest.mark.parametrize("columns", [None, spec(predict({"y": "y"}))])
 def test_without_a_blessing_nothing_is_inferred(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mlops_tfx import filesystem
 from mlops_tfx.artifacts import Examples, Model
+from mlops_tfx.components.infra_validator import validation
 from mlops_tfx.components.infra_validator.servers import choose_servers
 from mlops_tfx.config import (
     LocalDockerConfig,
@@ -136,6 +138,57 @@ def test_a_model_that_never_finishes_loading_is_refused(tmp_path: Path) -> None:
     limits = ValidationSpec(num_tries=1, max_loading_time_seconds=12)
     blessing, _ = validate(tmp_path, model, server="embedded", validation_spec=limits)
     assert "not available after 12 seconds" in str(blessing.custom_properties["not_blessed_reason"])
+
+
+def save_traps(folder: Path) -> Model:
+    """Loads well; what it does to rows ends its process, or does not end at all."""
+    import tensorflow as tf
+
+    def end(count: Any) -> Any:
+        return tf.cond(count > 0, lambda: tf.raw_ops.Abort(error_msg="asked to death"), tf.no_op)
+
+    def stay(count: Any) -> Any:
+        return tf.while_loop(lambda left: left > 0, lambda left: left, [count])
+
+    def trap(spring: Any) -> Any:
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")], autograph=False)
+        def answer(examples: Any) -> dict[str, Any]:
+            sprung = spring(tf.size(examples))
+            with tf.control_dependencies(tf.nest.flatten(sprung) if sprung is not None else []):
+                return {"y": tf.identity(tf.strings.length(examples))}
+
+        return answer
+
+    tf.saved_model.save(
+        tf.Module(), str(folder / "Format-Serving"), signatures={"dies": trap(end), "hangs": trap(stay)}
+    )
+    return Model(str(folder))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("signature", "reason"),
+    [
+        ("dies", "the server was killed by signal SIGABRT"),
+        ("hangs", "signature 'hangs', row 0: expected an answer within 0.5 seconds, received none; the model hangs"),
+    ],
+)
+def test_a_model_that_fails_when_it_is_asked(
+    tmp_path: Path, examples: Examples, monkeypatch: pytest.MonkeyPatch, signature: str, reason: str
+) -> None:
+    model = save_traps(tmp_path / "traps")
+    monkeypatch.setattr(validation, "_ANSWER_SECONDS", 0.5)
+    serving = TensorFlowServingRequestSpec(signature_names=[signature])
+    blessing, _ = validate(
+        tmp_path,
+        model,
+        examples,
+        server="embedded",
+        request_spec=RequestSpec(num_examples=1, tensorflow_serving=serving),
+        validation_spec=ValidationSpec(num_tries=1),
+    )
+    assert blessing.custom_properties["blessed"] == 0
+    assert reason in str(blessing.custom_properties["not_blessed_reason"])
 
 
 def test_which_server_is_chosen(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
