@@ -40,6 +40,8 @@ METHODS: Mapping[str, tuple[str, str]] = {
     "HandleReloadConfigRequest": (_MODEL + "HandleReloadConfigRequest", "tensorflow.serving.ReloadConfigResponse"),
     "Check": ("/grpc.health.v1.Health/Check", "grpc.health.v1.HealthCheckResponse"),
 }
+# In what gRPC says of a server that is not there; one that went away while it was asked is another matter.
+_NOBODY_THERE = ("failed to connect", "resolv", "dns", "name resolution", "backends failing")
 # In what gRPC says of a connection that TLS refuses.
 _TLS_TEXTS = ("handshake", "certificate", "verification")
 
@@ -190,7 +192,7 @@ def explain(address: str, error: Any) -> ServingError:
     shut = "failed to connect" in text and "socket closed" in text
     if code == grpc.StatusCode.UNAVAILABLE and (shut or any(part in text for part in _TLS_TEXTS)):
         return untrusted(address, details)
-    if code == grpc.StatusCode.UNAVAILABLE and any(part in text for part in ("connect", "dns", "resolution")):
+    if code == grpc.StatusCode.UNAVAILABLE and any(part in text for part in _NOBODY_THERE):
         return unreachable(address, details, "--port=8500")
     if "serializing request" in text or "larger than max" in text:
         # The first is what gRPC says of a message that protobuf cannot write.

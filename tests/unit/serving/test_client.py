@@ -14,6 +14,7 @@ import pytest
 
 from mlops_tfx.errors import ServingError
 from mlops_tfx.serving.client import Client
+from mlops_tfx.serving.clients.grpc_protocol import explain
 
 IMPORT = """
 import sys, time
@@ -42,6 +43,35 @@ def test_no_server() -> None:
     assert caught.value.code == grpc.StatusCode.UNAVAILABLE
     assert "no server answers at address='localhost:1'" in caught.value.message
     assert "python -m mlops_tfx.serving.server --port=8500" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("details", "advice"),
+    [
+        ("failed to connect to all addresses; last error: Connection refused", "start one by"),
+        ("errors resolving nowhere:1: Domain name not found", "start one by"),
+        ("DNS resolution failed for nowhere:1", "start one by"),
+        ("failed to connect to all addresses; last error: Ssl handshake failed", "that TLS accepts"),
+        ("Stream removed (recvmsg:Connection reset by peer (104))", ""),
+        ("The batch scheduling queue to which this task was submitted is full", ""),
+    ],
+)
+def test_what_to_do_about_a_server_that_is_unavailable(details: str, advice: str) -> None:
+    """A server that was there, and went away or is busy, is not to be started."""
+
+    class Failure:
+        def code(self) -> grpc.StatusCode:
+            return grpc.StatusCode.UNAVAILABLE
+
+        def details(self) -> str:
+            return details
+
+        def trailing_metadata(self) -> tuple[()]:
+            return ()
+
+    found = explain("localhost:1", Failure()).message
+    assert details in found
+    assert advice in found if advice else found == details
 
 
 def test_waiting_for_no_server() -> None:
