@@ -117,15 +117,16 @@ def _cast(array: Array, wanted: Any, name: str) -> Array:
         wrong = np.isinf(cast) & np.isfinite(array)
     elif array.dtype.kind == "f":
         low, high = _limits(wanted)
-        # Compared as floats: 2.0**63 is the first that an int64 cannot hold.
-        wrong = ~((array >= float(low)) & (array < float(high + 1)) & (np.floor(array) == array))
+        # Compared as floats of 64 bits: 2.0**63 is the first that an int64 cannot hold.
+        wide = array.astype(np.float64, copy=False)
+        wrong = ~((wide >= float(low)) & (wide < float(high + 1)) & (np.floor(wide) == wide))
     else:
         low, high = _limits(wanted)
         wrong = np.array([], bool)
         if array.size and (int(array.min()) < low or int(array.max()) > high):
             wrong = np.array([not low <= int(item) <= high for item in array.ravel()]).reshape(array.shape)
     if wrong.any():
-        first = array[wrong].ravel()[0]
+        first = array[wrong].ravel()[0].item()
         raise ValueError(f"expected values that fit into {name}, received {first!r} of {array.dtype.name}")
     return cast
 
