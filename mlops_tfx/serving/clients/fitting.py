@@ -56,31 +56,30 @@ def _numbers(value: Any, wanted: Any) -> Array | None:
 def _one_by_one(value: Any, wanted: Any, name: str) -> Array:
     """Nested lists with None, with text, with numbers of several kinds or beyond 64 bits."""
     if wanted.kind != "O":
-        check = _check_float if wanted.kind == "f" else _check_whole
+        check, limits = (_check_float if wanted.kind == "f" else _check_whole), _limits(wanted)
         for item in np.array(value, object).ravel().tolist():
             # Lists in here are of different lengths, which is said below.
             if item is not None and not isinstance(item, (list, tuple, np.ndarray)):
-                check(item, wanted, name)
+                check(item, wanted, limits, name)
     return tensor_messages.to_array(value, name)
 
 
-def _check_float(item: Any, wanted: Any, name: str) -> None:
-    number = _converted(float, item, name)
-    if abs(number) <= float(np.finfo(wanted).max):
+def _check_float(item: Any, wanted: Any, limits: tuple[float, float], name: str) -> None:
+    number = item if type(item) is float else _converted(float, item, name)
+    if limits[0] <= number <= limits[1]:
         return
     with np.errstate(over="ignore"):
         if np.isinf(wanted.type(number)) and not math.isinf(number):
             raise _misfit(item, name)
 
 
-def _check_whole(item: Any, wanted: Any, name: str) -> None:
+def _check_whole(item: Any, wanted: Any, limits: tuple[float, float], name: str) -> None:
     if wanted.kind == "b" and item not in (0, 1):
         raise ValueError(f"expected True or False, received {item!r}")
-    number = _converted(int, item, name)
+    number = item if type(item) is int else _converted(int, item, name)
     if number != item:
         raise ValueError(f"expected whole numbers for {name}, received {item!r}")
-    low, high = _limits(wanted)
-    if not low <= number <= high:
+    if not limits[0] <= number <= limits[1]:
         raise _misfit(item, name)
 
 
@@ -131,8 +130,10 @@ def _cast(array: Array, wanted: Any, name: str) -> Array:
     return cast
 
 
-def _limits(wanted: Any) -> tuple[int, int]:
+def _limits(wanted: Any) -> tuple[Any, Any]:
+    """The least and the greatest number of a dtype, as Python's."""
     if wanted.kind == "b":
         return 0, 1
-    limits = np.iinfo(wanted)
-    return int(limits.min), int(limits.max)
+    limits: Any = np.finfo(wanted) if wanted.kind == "f" else np.iinfo(wanted)
+    kind = float if wanted.kind == "f" else int
+    return kind(limits.min), kind(limits.max)

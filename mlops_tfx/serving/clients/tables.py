@@ -64,13 +64,15 @@ def to_column(value: Any) -> pa.Array | None:
 
     Raises ValueError for a column that Arrow cannot hold.
     """
+    is_array = isinstance(value, np.ndarray)
+    if isinstance(value, (list, tuple)) or (is_array and value.dtype.kind not in "mM"):
+        return None
     arrow, pandas = sys.modules.get("pyarrow"), sys.modules.get("pandas")
     if arrow is not None and isinstance(value, arrow.ChunkedArray):
         return _one_chunk(value)
     if arrow is not None and isinstance(value, arrow.Array):
         return value
-    is_time = isinstance(value, np.ndarray) and value.dtype.kind in "mM" and value.ndim == 1
-    if is_time or (pandas is not None and isinstance(value, _pandas_columns(pandas))):
+    if (is_array and value.ndim == 1) or (pandas is not None and isinstance(value, _pandas_columns(pandas))):
         return _column(value)
     return None
 
