@@ -103,7 +103,7 @@ def example(given: Any) -> list[Any]:
         (pd.Series(pd.Categorical([1, None, 3])), [1, None, 3]),
         (pd.Series([1, None, 3], dtype=object), [1, None, 3]),
         (pd.Series([None, None, None], dtype=object), [None, None, None]),
-        (pd.Series(pd.to_datetime(["1970-01-01T00:00:01", None, "1970-01-02T00:00:00"])), [1_000_000, None, 86_400_000_000]),
+        (pd.Series(pd.to_datetime(["1970-01-01T00:00:01", None, "1970-01-01T00:01:00"])), [10**6, None, 6 * 10**7]),
         (pd.Series(pd.to_timedelta([1, None, 3], unit="s")), [1_000_000, None, 3_000_000]),
         (pd.Series([datetime.date(1970, 1, 11), None, datetime.date(1970, 1, 2)]), [10, None, 1]),
     ],
