@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from mlops_tfx import filesystem
 from mlops_tfx.errors import DataError
-from mlops_tfx.io import wire
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,6 +67,8 @@ def _features(column: pa.Array) -> pa.Array:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    from mlops_tfx.io import wire
+
     if pa.types.is_null(column.type):
         return pa.nulls(len(column), pa.large_binary())
     encoded = wire.encode_feature(column)
@@ -114,6 +115,8 @@ def single_values(name: str, column: pa.Array) -> pa.Array:
     """The only value of every row, with a placeholder where there is none. Raises DataError for several, or numbers."""
     import numpy as np
     import pyarrow as pa
+
+    from mlops_tfx.io import wire
 
     if pa.types.is_null(column.type):
         return pa.array([MISSING_VALUE], pa.large_binary()).take(pa.array(np.zeros(len(column), np.int64)))
@@ -201,6 +204,8 @@ class Partitions:
 def hash_keys(keys: pa.Array) -> NDArray[np.uint64]:
     """A hash of 64 bits per key, the same in every run: a polynomial of its bytes, mixed."""
     import numpy as np
+
+    from mlops_tfx.io import wire
 
     offsets = wire.binary_offsets(keys)
     if len(offsets) < 2:

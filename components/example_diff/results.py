@@ -6,7 +6,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mlops_tfx import filesystem
-from mlops_tfx.io import wire
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +55,8 @@ def _example(features: dict[str, bytes]) -> bytes:
 
 
 def _field(number: int, data: bytes) -> bytes:
+    from mlops_tfx.io import wire
+
     return bytes([number << 3 | 2]) + wire.varint(len(data)) + data
 
 

@@ -33,6 +33,19 @@ print(sorted(heavy & set(sys.modules)))
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
+def test_no_component_loads_anything_heavy_before_it_runs():
+    code = """
+import sys
+from mlops_tfx import components
+for name in components.__all__:
+    getattr(components, name)
+heavy = {"tensorflow", "apache_beam", "pyarrow", "pandas", "numpy", "ml_metadata", "tensorflow_data_validation"}
+print(sorted(heavy & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
 def test_importing_stays_cheap():
     script = Path(__file__).parents[3] / "benchmarks" / "imports.py"
     done = subprocess.run([sys.executable, str(script), "--check", "--repeat", "2"], capture_output=True, text=True)
