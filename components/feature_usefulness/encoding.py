@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlops_tfx.io import wire
-
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
@@ -106,6 +104,8 @@ def encode(name: str, column: pa.Array, categorical: bool, max_categories: int) 
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
+
+    from mlops_tfx.io import wire
 
     if pa.types.is_null(column.type):
         return Feature(name, np.zeros(0), np.zeros(0, np.int64), len(column), None)
