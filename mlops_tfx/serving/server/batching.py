@@ -24,6 +24,7 @@ from mlops_tfx.serving.server.metrics import Metrics
 from mlops_tfx.serving.server.waiting import Waiting, run
 
 _PARAMETERS = "batching_params.pbtxt"
+_MOST_THREADS = 10_000
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,19 @@ class BatchingParameters:
         for name in ("max_batch_size", "max_enqueued_batches", "num_batch_threads"):
             if getattr(self, name) < 1:
                 raise ValueError(f"expected at least 1, received {name}={getattr(self, name)}")
+        for name in ("batch_timeout_micros", "max_execution_batch_size"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"expected 0 or more, received {name}={getattr(self, name)}")
+        if self.num_batch_threads > _MOST_THREADS:
+            raise ValueError(f"expected at most {_MOST_THREADS}, received num_batch_threads={self.num_batch_threads}")
+        if self.largest_run > self.max_batch_size:
+            raise ValueError(
+                f"expected at most max_batch_size={self.max_batch_size}, received "
+                f"max_execution_batch_size={self.max_execution_batch_size}"
+            )
         sizes = self.allowed_batch_sizes
+        if sizes and sizes[0] < 1:
+            raise ValueError(f"expected at least 1, received allowed_batch_sizes={list(sizes)}")
         if list(sizes) != sorted(set(sizes)):
             raise ValueError("allowed_batch_sizes entries must be monotonically increasing")
         if sizes and sizes[-1] != self.largest_run:

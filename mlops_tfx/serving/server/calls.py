@@ -29,6 +29,11 @@ Notes = list[tuple[str, str]]
 """What the client is told beside the answer: names and texts of trailers or headers."""
 
 
+def header_text(text: str) -> str:
+    """Returns a note's text as trailers and headers can have it: printable ASCII, the rest escaped as in Python."""
+    return text if text.isascii() and text.isprintable() else text.encode("unicode_escape").decode("ascii")
+
+
 @dataclass(frozen=True)
 class Target:
     """What a request asks: a model by name, and the newest version of it, one by number, or one by label."""

@@ -20,7 +20,7 @@ from tensorflow_serving.apis import (
 )
 
 from mlops_tfx.serving.server import status, statuses
-from mlops_tfx.serving.server.calls import NO_DEADLINE, Notes
+from mlops_tfx.serving.server.calls import NO_DEADLINE, Notes, header_text
 from mlops_tfx.serving.server.grpc_calls import UnaryMethod
 from mlops_tfx.serving.server.inference import Inference
 from mlops_tfx.serving.server.manager import ModelManager
@@ -139,9 +139,4 @@ def _send_trailers(context: Any, response: Any, notes: Notes) -> None:
     if spec is not None:
         notes = [(_MODEL_TRAILER, spec.name), (VERSION_TRAILER, str(spec.version.value)), *notes]
     if notes:
-        context.set_trailing_metadata(tuple((name, _header_text(text)) for name, text in notes))
-
-
-def _header_text(text: str) -> str:
-    # Metadata is printable ASCII.
-    return text if text.isascii() and text.isprintable() else text.encode("unicode_escape").decode("ascii")
+        context.set_trailing_metadata(tuple((name, header_text(text)) for name, text in notes))

@@ -37,8 +37,8 @@ def test_batching_gives_everyone_their_own(half_plus_two: Path, tmp_path: Path) 
         server.wait_until_available()
         answers = list(pool.map(lambda x: float(client.predict("m", {"x": floats(x)})["y"][0]), range(200)))
         runs = server._metrics.batch_runs.value()
-        stub = prediction_service_pb2_grpc.PredictionServiceStub(client._channels.channels[0])
-        with pytest.raises(grpc.RpcError) as caught:
+        with grpc.insecure_channel(server.address) as channel, pytest.raises(grpc.RpcError) as caught:
+            stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
             stub.Predict(make_request("m", x=floats(*range(9))), timeout=60)
     assert answers == [x / 2 + 2 for x in range(200)]
     assert runs < 200

@@ -18,6 +18,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from mlops_tfx.serving.server import statuses
+from mlops_tfx.serving.server.calls import header_text
 from mlops_tfx.serving.server.rest.bodies import BodyReader, TooLargeError
 from mlops_tfx.serving.server.rest.handler import Answer, RestHandler, failure
 from mlops_tfx.serving.server.waiting import start
@@ -179,7 +180,7 @@ class HttpServer:
     def _respond(self, answer: Answer) -> web.Response:
         headers = {"Content-Type": answer.content_type, **self._cors}
         for name, text in answer.notes:
-            headers[name] = text if text.isascii() and text.isprintable() else ascii(text)
+            headers[name] = header_text(text)
         if answer.encoding:
             headers["Content-Encoding"] = answer.encoding
         return web.Response(status=answer.status, body=answer.body, headers=headers)

@@ -271,6 +271,13 @@ def test_parameters_from_a_file(tmp_path: Path) -> None:
         ({"allowed_batch_sizes": (2, 1)}, "must be monotonically increasing"),
         ({"allowed_batch_sizes": (2, 4)}, "final entry in allowed_batch_sizes must equal max_batch_size"),
         ({"num_batch_threads": 0}, "received num_batch_threads=0"),
+        ({"batch_timeout_micros": -1}, "expected 0 or more, received batch_timeout_micros=-1"),
+        ({"num_batch_threads": 10**8}, "expected at most 10000, received num_batch_threads=100000000"),
+        ({"allowed_batch_sizes": (0, 1000)}, "expected at least 1, received allowed_batch_sizes="),
+        (
+            {"max_batch_size": 8, "max_execution_batch_size": 16, "enable_large_batch_splitting": True},
+            "expected at most max_batch_size=8, received max_execution_batch_size=16",
+        ),
     ],
 )
 def test_wrong_parameters(settings: dict[str, Any], text: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from mlops_tfx.serving.server.calls import header_text
 from mlops_tfx.serving.server.rest.handler import Answer
 from mlops_tfx.serving.server.rest.http_server import HttpServer
 from mlops_tfx.serving.server.waiting import Waiting
@@ -81,3 +82,7 @@ def test_the_loop_goes_on_while_a_request_waits(at_once: tuple[Handler, HttpServ
     threading.Thread(target=handler.waiting.end, name="batch").start()
     client.join(TIMEOUT)
     assert answers == ["http, then batch"]
+
+
+def test_notes_are_the_same_in_headers_and_trailers() -> None:
+    assert [header_text(text) for text in ("a b", "\xfc\n", "\u20ac")] == ["a b", "\\xfc\\n", "\\u20ac"]
