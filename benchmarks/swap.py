@@ -111,12 +111,11 @@ class Server:
                 return
             time.sleep(0.01)
 
-    def memory(self) -> int:
-        """Bytes that the process has in memory."""
+    def memory(self) -> tuple[int, int]:
+        """Bytes that the process has in memory: all, and those of no file, which the system cannot take away."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
-        found = re.search(r"VmRSS:\s+(\d+) kB", status)
-        assert found is not None
-        return int(found.group(1)) << 10
+        found = dict(re.findall(r"(VmRSS|RssAnon):\s+(\d+) kB", status))
+        return int(found["VmRSS"]) << 10, int(found["RssAnon"]) << 10
 
     def end(self) -> None:
         """Ends the process."""
@@ -177,7 +176,9 @@ def measure(model: str, root: str, switches: int, rate: float, flags: list[str])
     report(spans, memory, traffic)
 
 
-def run(server: Server, model: str, base: str, switches: int, rate: float) -> tuple[Any, list[int], Traffic]:
+def run(
+    server: Server, model: str, base: str, switches: int, rate: float
+) -> tuple[Any, list[tuple[int, int]], Traffic]:
     """Switches from version to version; returns when each began and ended, and the memory after each."""
     spans: list[tuple[float, float]] = []
     with Traffic(server.address, request_of_one_row(), rate) as traffic:
@@ -195,7 +196,7 @@ def run(server: Server, model: str, base: str, switches: int, rate: float) -> tu
     return spans, memory, traffic
 
 
-def report(spans: list[tuple[float, float]], memory: list[int], traffic: Traffic) -> None:
+def report(spans: list[tuple[float, float]], memory: list[tuple[int, int]], traffic: Traffic) -> None:
     """Prints what was measured."""
     first = spans[0][0] - 3
     during, steady = [], []
@@ -214,7 +215,10 @@ def report(spans: list[tuple[float, float]], memory: list[int], traffic: Traffic
         print(f"{name:10}{len(values):10}{shares}")
     print(f"p99 while switching over steady p99: {quantile(during, 0.99) / quantile(steady, 0.99):.2f}")
     for cycles in sorted({0, 1, min(50, len(spans)), len(spans)}):
-        print(f"memory after {cycles:3} switches {memory[cycles] / 2**20:8.1f} MiB {memory[cycles] / memory[0]:6.3f}")
+        figures = (
+            f"{now / 2**20:8.1f} MiB {now / start:6.3f}" for now, start in zip(memory[cycles], memory[0], strict=True)
+        )
+        print(f"memory after {cycles:3} switches {'  of no file '.join(figures)}")
 
 
 def main() -> None:

@@ -44,7 +44,13 @@ _KNOWN = all(hasattr(_server, name) for name in _NAMES) and hasattr(cygrpc, "Rec
 
 
 class UnaryMethod(ABC):
-    """A method of a service whose answer may wait without a thread. Bytes in and out."""
+    """A method of a service whose answer may wait without a thread. Bytes in and out.
+
+    Attributes:
+        soon_waits: whether a small request comes to such a wait, or to its end, at once.
+    """
+
+    soon_waits = False
 
     @abstractmethod
     async def respond(self, data: bytes, context: Any) -> bytes | None:
@@ -82,6 +88,12 @@ class _Call:
             return None
         at = next((at for at, part in enumerate(work) if isinstance(part, _server._RPCState)), None)  # noqa: SLF001
         return None if at is None or len(work) < at + 4 else cls(work, at)
+
+    def soon_waits(self, largest: int) -> bool:
+        """Whether its message is there, of so many bytes at most, and its method soon waits."""
+        request = self.state.request
+        soon = isinstance(self._behavior, UnaryMethod) and self._behavior.soon_waits
+        return soon and request is not None and len(request) <= largest
 
     def receive(self, arrived: Callable[[_Call], None]) -> bool:
         """Starts to receive the message. False if nobody waits for an answer any more. The condition must be held."""
@@ -131,12 +143,14 @@ class GrpcCalls:
         workers: the threads.
         patience: seconds that the message of a request may take to arrive; after that the request is cancelled.
         most_held: requests that are received or answered at a time, not counting those that have stalled.
+        at_once: the largest message that is begun with in the thread that has received it, for methods that soon wait.
     """
 
-    def __init__(self, workers: Workers, patience: float, most_held: int = _MOST_HELD) -> None:
+    def __init__(self, workers: Workers, patience: float, most_held: int = _MOST_HELD, at_once: int = 0) -> None:
         self._workers = workers
         self._patience = patience
         self._most_held = most_held
+        self._at_once = at_once
         self._lock = threading.Lock()
         self._held = 0
         # In the order in which they began; only the keys matter.
@@ -182,7 +196,10 @@ class GrpcCalls:
             if call.stalled:
                 call.stalled = False
                 self._held += 1
-        self._workers.run(lambda: start(call.answer(self._finished)))
+        if self._at_once and call.soon_waits(self._at_once):
+            start(call.answer(self._finished))
+        else:
+            self._workers.run(lambda: start(call.answer(self._finished)))
 
     def _finished(self, call: _Call) -> None:
         call.future.set_result(None)

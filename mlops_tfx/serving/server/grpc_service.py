@@ -43,7 +43,9 @@ def handlers(inference: Inference, manager: ModelManager, board: StateBoard, obs
     """Returns the handlers of TF Serving's services."""
 
     def counted(api: str, answer: Answer, request_type: Any) -> Any:
-        return _unary(answer, request_type, lambda request, code, seconds: observe(api, _model(request), code, seconds))
+        return _inference(
+            answer, request_type, lambda request, code, seconds: observe(api, _model(request), code, seconds)
+        )
 
     async def get_model_metadata(request: Any, deadline: float, notes: Notes) -> Any:
         return inference.get_model_metadata(request)
@@ -58,7 +60,7 @@ def handlers(inference: Inference, manager: ModelManager, board: StateBoard, obs
         "Predict": counted("Predict", inference.predict, predict_pb2.PredictRequest),
         "Classify": counted("Classify", inference.classify, classification_pb2.ClassificationRequest),
         "Regress": counted("Regress", inference.regress, regression_pb2.RegressionRequest),
-        "MultiInference": _unary(inference.multi_inference, inference_pb2.MultiInferenceRequest),
+        "MultiInference": _inference(inference.multi_inference, inference_pb2.MultiInferenceRequest),
         "GetModelMetadata": _unary(get_model_metadata, get_model_metadata_pb2.GetModelMetadataRequest),
     }
     model = {
@@ -76,16 +78,23 @@ def _model(request: Any) -> str:
     return name
 
 
-def _unary(answer: Answer, request_type: Any, observe: ObserveRequest | None = None) -> Any:
+def _inference(answer: Answer, request_type: Any, observe: ObserveRequest | None = None) -> Any:
+    method = _Method(answer, request_type, observe)
+    # Where there are batches; GrpcCalls is told.
+    method.soon_waits = True
+    return grpc.unary_unary_rpc_method_handler(method)
+
+
+def _unary(answer: Answer, request_type: Any) -> Any:
     # Bytes in and out: grpcio would read requests in the one thread that all of them come through, and answer those it
     # cannot read with INTERNAL.
-    return grpc.unary_unary_rpc_method_handler(_Method(answer, request_type, observe))
+    return grpc.unary_unary_rpc_method_handler(_Method(answer, request_type))
 
 
 class _Method(UnaryMethod):
     """Parses the request, answers it, and tells the failure."""
 
-    def __init__(self, answer: Answer, request_type: Any, observe: ObserveRequest | None) -> None:
+    def __init__(self, answer: Answer, request_type: Any, observe: ObserveRequest | None = None) -> None:
         self._answer = answer
         self._request_type = request_type
         self._observe = observe

@@ -29,7 +29,7 @@ _INT32 = range(-(2**31), 2**31)
 # How many times the requests that may be in the server may wait to be seen by it.
 _UNSEEN = 4
 # What is read and decoded in less time than it takes to have another thread do it.
-_SMALL_BODY = 16 << 10
+_SMALL = 16 << 10
 
 
 class ModelUnavailableError(RuntimeError):
@@ -93,7 +93,10 @@ class ModelServer:
         self._execute = chain([measuring(self._metrics), *interceptors, *inner])
         self._batching = batching
         workers = Workers(options.grpc_max_threads, "serve")
-        self._calls = GrpcCalls(workers, options.grpc_message_timeout_in_ms / 1e3)
+        # Whether every request waits for a batch, and nothing before that takes long.
+        waits = options.enable_batching and not options.enable_per_model_batching_parameters and not interceptors
+        at_once = _SMALL if waits else 0
+        self._calls = GrpcCalls(workers, options.grpc_message_timeout_in_ms / 1e3, at_once=at_once)
         self._server = grpc.server(
             self._calls,
             maximum_concurrent_rpcs=self.options.max_pending_requests,
@@ -111,9 +114,7 @@ class ModelServer:
         )
         self._add_services()
         self._port = 0
-        # Whether every request waits for a batch, and nothing before that takes long.
-        waits = options.enable_batching and not options.enable_per_model_batching_parameters and not interceptors
-        self._http = self._make_http(_SMALL_BODY if waits else 0) if self.options.rest_api_port else None
+        self._http = self._make_http(at_once) if self.options.rest_api_port else None
         if self.options.monitoring_config_file and self._http is None:
             _log.warning("there are no metrics without --rest_api_port: monitoring_config_file has no effect")
 

@@ -20,7 +20,7 @@ _EXPORTING = re.compile(r"REST API at:.*:(\d+) ")
 
 @dataclass(frozen=True)
 class Use:
-    """What a process has: bytes of memory, threads, open files."""
+    """What a process has: bytes of memory that is its own and of no file, threads, open files."""
 
     memory: int
     threads: int
@@ -57,7 +57,8 @@ class ServerProcess:
         """What the process has now."""
         folder = Path(f"/proc/{self.process.pid}")
         status = (folder / "status").read_text()
-        memory = re.search(r"VmRSS:\s+(\d+) kB", status)
+        # Pages of libraries come and go as the system likes.
+        memory = re.search(r"RssAnon:\s+(\d+) kB", status)
         threads = re.search(r"Threads:\s+(\d+)", status)
         assert memory is not None
         assert threads is not None

@@ -16,6 +16,7 @@ from mlops_tfx.serving.server.waiting import Waiting
 from mlops_tfx.serving.server.workers import Workers
 
 TIMEOUT = 30
+WORKER = "test worker"
 
 
 class Echo(UnaryMethod):
@@ -24,8 +25,10 @@ class Echo(UnaryMethod):
     def __init__(self) -> None:
         self.waits: list[tuple[bytes, Waiting]] = []
         self.entered = threading.Semaphore(0)
+        self.threads: dict[bytes, str] = {}
 
     async def respond(self, data: bytes, context: Any) -> bytes | None:
+        self.threads[data] = threading.current_thread().name
         context.set_trailing_metadata((("size", str(len(data))),))
         if data.startswith(b"wait"):
             waiting = Waiting()
@@ -42,9 +45,10 @@ class Echo(UnaryMethod):
 class Served:
     """A server of one thread with two methods, Echo and Plain, and a channel to it."""
 
-    def __init__(self, patience: float = TIMEOUT, most_held: int = 100) -> None:
+    def __init__(self, patience: float = TIMEOUT, most_held: int = 100, at_once: int = 0) -> None:
         self.echo = Echo()
-        self.calls = GrpcCalls(Workers(1, "test"), patience, most_held)
+        self.echo.soon_waits = bool(at_once)
+        self.calls = GrpcCalls(Workers(1, WORKER), patience, most_held, at_once)
         methods = {
             "Echo": grpc.unary_unary_rpc_method_handler(self.echo),
             "Plain": grpc.unary_unary_rpc_method_handler(lambda number, _: number + 1, int, lambda n: b"%d" % n),
@@ -87,14 +91,15 @@ def serve() -> Iterator[Callable[..., Served]]:
         served.close()
 
 
+@pytest.mark.parametrize("at_once", [0, 100])
 @pytest.mark.parametrize("known", [True, False])
 def test_answers_failures_and_trailers(
-    serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch, known: bool
+    serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch, known: bool, at_once: int
 ) -> None:
     """Also by grpcio's own way, for versions of it whose inside is another."""
     assert grpc_calls._KNOWN
     monkeypatch.setattr(grpc_calls, "_KNOWN", known)
-    served = serve()
+    served = serve(at_once=at_once)
     answer, call = served.ask.with_call(b"hello", timeout=TIMEOUT)
     assert (answer, dict(call.trailing_metadata())["size"]) == (b"hello", "5")
     assert served.ask(b"", timeout=TIMEOUT) == b""
@@ -122,6 +127,25 @@ def test_requests_that_wait_hold_no_thread(serve: Callable[..., Served]) -> None
     for _, wait in served.echo.waits:
         wait.end()
     assert [future.result() for future in waiting] == [b"wait %d" % number for number in range(20)]
+
+
+def test_small_requests_that_soon_wait_need_no_thread_of_their_own(serve: Callable[..., Served]) -> None:
+    served = serve(at_once=5)
+    large, small, waiting = b"123456", b"12345", b"wait"
+    assert served.ask(large, timeout=TIMEOUT) == large
+    assert served.ask(small, timeout=TIMEOUT) == small
+    future = served.ask.future(waiting, timeout=TIMEOUT)
+    assert served.echo.entered.acquire(timeout=TIMEOUT)
+    # The thread that has received it goes on with others.
+    assert served.ask(small, timeout=TIMEOUT) == small
+    served.echo.waits[0][1].end()
+    assert future.result() == waiting
+    names = served.echo.threads
+    assert names[large] == WORKER
+    assert WORKER not in (names[small], names[waiting])
+    served.echo.soon_waits = False
+    assert served.ask(small, timeout=TIMEOUT) == small
+    assert served.echo.threads[small] == WORKER
 
 
 def test_stalled_requests_keep_nobody_and_are_cancelled(serve: Callable[..., Served]) -> None:
