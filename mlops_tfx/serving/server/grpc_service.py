@@ -39,7 +39,9 @@ Observe = Callable[[str, str, grpc.StatusCode, float], None]
 ObserveRequest = Callable[[Any, grpc.StatusCode, float], None]
 
 
-def handlers(inference: Inference, manager: ModelManager, board: StateBoard, observe: Observe) -> list[Any]:
+def handlers(
+    inference: Inference, manager: ModelManager, board: StateBoard, observe: Observe, total: status.Total
+) -> list[Any]:
     """Returns the handlers of TF Serving's services."""
 
     def counted(api: str, answer: Answer, request_type: Any) -> Any:
@@ -54,7 +56,7 @@ def handlers(inference: Inference, manager: ModelManager, board: StateBoard, obs
         return status.get_model_status(board, request)
 
     async def reload_config(request: Any, deadline: float, notes: Notes) -> Any:
-        return status.reload_config(manager, request, deadline - time.monotonic())
+        return status.reload_config(manager, request, deadline - time.monotonic(), total)
 
     prediction = {
         "Predict": counted("Predict", inference.predict, predict_pb2.PredictRequest),

@@ -5,13 +5,18 @@ Every name has a HELP line and inferences are counted per signature as well, whi
 
 from __future__ import annotations
 
+import os
+import re
 import threading
 import time
 from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import Any
 
 PREFIX = ":tensorflow:serving:"
+_NO_NAME = re.compile(r"[^a-zA-Z0-9_]")
+_MLMD_UUID = os.path.join("assets.extra", "mlmd_uuid")
 # Microseconds: 10 x 1.8^k, as in TF Serving.
 LATENCY_BUCKETS = tuple(10 * 1.8**k for k in range(33))
 QUEUING_BUCKETS = tuple(100 * 1.2**k for k in range(52))
@@ -76,6 +81,11 @@ class Family:
         """The value of a counter or gauge, or the sum of a histogram."""
         with self._lock:
             return self._values.get(labels, 0.0)
+
+    def total(self) -> int:
+        """The sum of all series of a counter or gauge; 0 for a histogram."""
+        with self._lock:
+            return int(sum(self._values.values())) if self._buckets is None else 0
 
     def lines(self) -> list[str]:
         """The metric as text."""
@@ -168,6 +178,12 @@ class Metrics:
         self.load_latency = family(
             ":tensorflow:cc:saved_model:load_latency", "Microseconds of loading SavedModels.", ["model_path"]
         )
+        self.mlmd_map = family(
+            p + "mlmd_map",
+            "Versions with assets.extra/mlmd_uuid; the value is 0, as in TF Serving, where it stands for a text.",
+            ["model_name", "version"],
+            kind="gauge",
+        )
         started = family(
             "process_start_time_seconds", "When the server started, in seconds since 1970.", [], kind="gauge"
         )
@@ -188,11 +204,23 @@ class Metrics:
         """All metrics in Prometheus' text format."""
         return "\n".join(line for family in self._families for line in family.lines()) + "\n"
 
+    def total(self, name: str) -> int:
+        """The sum of all series of a counter by TensorFlow's name, ``/tensorflow/serving/request_count``; 0 if none."""
+        name = _NO_NAME.sub(":", name)
+        return sum(family.total() for family in self._families if family.name == name)
+
     def observe_load(self, path: str, status: str, seconds: float) -> None:
         """Counts a load of a SavedModel."""
         self.load_attempts.add(path, status)
         if status == "OK":
             self.load_latency.add(path, value=seconds * 1e6)
+
+    def observe_version(self, name: str, path: str, version: int, session: Any) -> None:
+        """Notes whether a version that has been loaded says what made it."""
+        import tensorflow as tf
+
+        if tf.io.gfile.exists(os.path.join(path, _MLMD_UUID)):
+            self.mlmd_map.set(name, str(version), value=0)
 
     def observe(self, api: str, entrypoint: str, model: str, status: str, seconds: float) -> None:
         """Counts a request."""

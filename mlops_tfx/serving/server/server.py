@@ -70,7 +70,7 @@ class ModelServer:
         options = self.options
         # Said now rather than with the first model.
         options.session.config()
-        steps: list[Prepare] = []
+        steps: list[Prepare] = [self._metrics.observe_version]
         keeping: list[Interceptor] = []
         guard = _schema_guard(options, self._metrics)
         if guard is not None:
@@ -135,6 +135,7 @@ class ModelServer:
             self._manager,
             self._board,
             lambda api, model, code, seconds: metrics.observe(api, "GRPC", model, code.name, seconds),
+            metrics.total,
         )
         services = [grpc_service.PREDICTION_SERVICE, grpc_service.MODEL_SERVICE]
         self._health = health.Health(self._manager, self._board)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from tensorflow_serving.apis import get_model_status_pb2, model_management_pb2
@@ -9,6 +10,9 @@ from tensorflow_serving.apis import get_model_status_pb2, model_management_pb2
 from mlops_tfx.serving.server import statuses
 from mlops_tfx.serving.server.manager import ModelManager
 from mlops_tfx.serving.server.states import StateBoard
+
+# The value of a metric by TensorFlow's name for it.
+Total = Callable[[str], int]
 
 
 def get_model_status(board: StateBoard, request: Any) -> Any:
@@ -34,10 +38,17 @@ def get_model_status(board: StateBoard, request: Any) -> Any:
     return response
 
 
-def reload_config(manager: ModelManager, request: Any, timeout: float) -> Any:
-    """Answers a ReloadConfigRequest within ``timeout`` seconds. Raises StatusError."""
+def reload_config(manager: ModelManager, request: Any, timeout: float, total: Total) -> Any:
+    """Answers a ReloadConfigRequest within ``timeout`` seconds, with what was added to the metrics it names meanwhile.
+
+    Raises:
+        StatusError: see ModelManager.reload.
+    """
+    before = {name: total(name) for name in request.metric_names}
     manager.reload_for_client(request.config, timeout)
     response = model_management_pb2.ReloadConfigResponse()
+    for name, value in before.items():
+        response.metric.add(name=name, int64_value_increase=total(name) - value)
     # Present also when all is well, with the code OK.
     response.status.SetInParent()
     return response

@@ -142,6 +142,16 @@ REFUSED = [
 ]  # fmt: skip
 
 
+def test_metrics_of_a_reload(running: tuple[Any, Stubs, Path], store: Path) -> None:
+    _, stubs, _ = running
+    loads = "/tensorflow/cc/saved_model/load_attempt_count"
+    request = model_management_pb2.ReloadConfigRequest(metric_names=[loads, "/zz", loads])
+    text_format.Parse(listed(entry("a", store, ALL + LABELS), entry("b", store)), request.config)
+    found = stubs.model.HandleReloadConfigRequest(request, timeout=60).metric
+    assert {metric.name: metric.int64_value_increase for metric in found} == {loads: 1, "/zz": 0}
+    assert len(found) == 2
+
+
 def test_refused_configurations_change_nothing(running: tuple[Any, Stubs, Path]) -> None:
     _, stubs, _ = running
     for text, code, message in REFUSED:

@@ -55,6 +55,8 @@ def rest(tmp_path_factory: pytest.TempPathFactory, kinds: Path, save_half_plus: 
 
     root = tmp_path_factory.mktemp("rest")
     models.save_half_plus_two(root / "half" / "123")
+    (root / "half" / "123" / "assets.extra").mkdir()
+    (root / "half" / "123" / "assets.extra" / "mlmd_uuid").write_text("a pipeline made this")
     models.save_misfits(root / "misfits" / "1")
     for version in (1, 2):
         save_half_plus(root / "plus" / str(version), float(version))
@@ -159,6 +161,9 @@ def test_metrics(rest: Rest) -> None:
     assert len(buckets) == 34
     runtime = ':tensorflow:serving:runtime_latency_count{model_name="half",API="Predict",runtime="TF1"}'
     assert any(line.startswith(runtime) for line in lines)
+    assert [line for line in lines if "mlmd_map{" in line] == [
+        ':tensorflow:serving:mlmd_map{model_name="half",version="123"} 0'
+    ]
     assert rest.refused("GET", "/monitoring/zz") == (
         400, "Unexpected path: /monitoring/zz. Should be /monitoring/prometheus/metrics")  # fmt: skip
 
