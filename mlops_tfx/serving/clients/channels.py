@@ -62,12 +62,12 @@ class Channels:
         self._options = _options(tls, channels, max_message_bytes, options)
         self._credentials = None if tls is None else tls.grpc_credentials()
         self._count = channels
-        self._channels: list[Any] = []
+        self.channels: list[Any] = []
         self._methods: Iterator[dict[str, Any]] = iter(())
 
     def _open(self) -> None:
-        self._channels = [self._make() for _ in range(self._count)]
-        self._methods = itertools.cycle([_bind(channel) for channel in self._channels])
+        self.channels = [self._make() for _ in range(self._count)]
+        self._methods = itertools.cycle([_bind(channel) for channel in self.channels])
 
     def _make(self) -> Any:
         if self._credentials is None:
@@ -100,7 +100,7 @@ class BlockingChannels(Channels):
     def close(self) -> None:
         """Closes the connections."""
         self._closed = True
-        for channel in self._channels:
+        for channel in self.channels:
             channel.close()
 
 
@@ -114,7 +114,7 @@ class AsyncChannels(Channels):
     async def send(self, request: GrpcRequest, timeout: float | None) -> GrpcAnswer:
         """Returns the answer. Raises ServingError."""
         self._home.enter()
-        if not self._channels:
+        if not self.channels:
             self._open()
         try:
             call = self._prepare(request)(request.message, timeout=timeout, metadata=self._headers)
@@ -125,7 +125,7 @@ class AsyncChannels(Channels):
     async def close(self) -> None:
         """Closes the connections."""
         self._home.leave()
-        for channel in self._channels:
+        for channel in self.channels:
             await channel.close()
 
 
