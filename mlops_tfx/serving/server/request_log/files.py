@@ -140,6 +140,8 @@ class SpanFiles:
                     _move(path, self._folder.joinpath(*path.name.split(".", 2)))
                 else:
                     path.unlink()
+        except FileNotFoundError:
+            return  # the server that was writing it has completed it meanwhile
         except OSError as error:
             _log.warning("request log: cannot complete %s, which another server left behind: %s", path, error)
 

@@ -396,6 +396,14 @@ def test_files_that_another_server_removes_meanwhile(tmp_path: Path, monkeypatch
     assert [records(path) for path in visible(tmp_path)] == [[b"b" * 50]]
 
 
+def test_a_file_that_another_server_completes_meanwhile_is_not_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(Path, "glob", lambda folder, pattern: iter([folder / "examples.span-1.gone.tfrecord"]))
+    SpanFiles(tmp_path, LogSettings(), Clock())
+    assert caplog.text == ""
+
+
 def test_what_counts_as_serialized_examples() -> None:
     """By the same rule as in the schema guard and in the client."""
 
