@@ -18,6 +18,8 @@ def wiring_problems(
     """What is wrong with the parameters alone."""
     if len(set(names)) < len(names):
         yield f"model_spec: expected each signature once, received model_signature_name={list(names)!r}"
+    if len(set(keep_features or ())) < len(keep_features or ()):
+        yield f"keep_features: expected each feature once, received keep_features={list(keep_features or ())!r}"
     if spec is None:
         if keep_features is not None:
             yield "keep_features is for output_example_spec, which is missing: PredictionLogs have the whole row"

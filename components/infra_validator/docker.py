@@ -67,8 +67,8 @@ class Container:
         self._id = container_id
         self.address = address
 
-    def check_alive(self) -> None:
-        """Raises ServerFailedError if the container has ended."""
+    def check_alive(self, seconds: float = 0.0) -> None:
+        """Raises ServerFailedError if the container has ended; Docker knows that at once."""
         state = _docker(self._config, ["inspect", "--format", "{{.State.Status}} {{.State.ExitCode}}", self._id])
         if not state.startswith(("running", "created")):
             raise ServerFailedError(f"the server's container is {state}")

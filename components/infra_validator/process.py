@@ -36,8 +36,10 @@ class ServerProcess:
         self.address = address
         self._log = log
 
-    def check_alive(self) -> None:
-        """Raises ServerFailedError if the process has ended."""
+    def check_alive(self, seconds: float = 0.0) -> None:
+        """Raises ServerFailedError if the process has ended, or does so within some seconds."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._child.wait(seconds)
         code = self._child.poll()
         if code is not None:
             raise ServerFailedError(f"the server {_describe(code)}")

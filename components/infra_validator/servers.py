@@ -30,8 +30,8 @@ class RunningServer(Protocol):
 
     address: str
 
-    def check_alive(self) -> None:
-        """Raises ServerFailedError if the server has ended."""
+    def check_alive(self, seconds: float = 0.0) -> None:
+        """Raises ServerFailedError if the server has ended, or does so within some seconds."""
 
     def last_lines(self) -> str:
         """What it wrote last."""

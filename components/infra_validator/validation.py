@@ -27,6 +27,7 @@ FIRST_VERSION, STAMPED_VERSION = 1, 2
 _METHODS = {PREDICT: "Predict", CLASSIFY: "Classify", REGRESS: "Regress"}
 _LOOK_SECONDS = 1.0
 _ANSWER_SECONDS = 60.0
+_ENDING_SECONDS = 5.0
 _REPEATS = 5
 _SHOWN_PROBLEMS = 10
 
@@ -188,7 +189,7 @@ def _answer(stub: Any, query: Query, running: RunningServer) -> Any:
     except grpc.RpcError as error:
         code, details = error.code(), error.details()
         if code == grpc.StatusCode.UNAVAILABLE:
-            running.check_alive()
+            running.check_alive(_ENDING_SECONDS)  # the connection breaks a moment before the process is gone
             raise ServerFailedError(f"{query.where}: the server is not available: {details}") from error
         if code == grpc.StatusCode.DEADLINE_EXCEEDED:
             running.check_alive()

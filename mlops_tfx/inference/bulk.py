@@ -121,7 +121,10 @@ def read_results(job: Job, pieces: Sequence[Piece]) -> tuple[list[int], set[str]
 
 
 def publish(job: Job, pieces: Sequence[Piece], folder: str) -> None:
-    """Moves the files of some pieces into ``folder``, numbered in order."""
+    """Moves the files of some pieces into ``folder``, numbered in order; without any piece, writes an empty file."""
+    if not pieces:  # an empty Parquet file has no row groups to read
+        with ExamplesWriter(folder, job.prefix, job.file_format):
+            return
     paths = [os.path.join(piece.folder, name) for piece in pieces for name in filesystem.listdir(piece.folder)]
     shard_folder.adopt(paths, folder, job.prefix, shard_names(job.file_format)[1])
     for piece in pieces:

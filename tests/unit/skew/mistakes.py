@@ -158,6 +158,13 @@ def _of_numbers() -> dict[str, Case]:
             *amount(lambda x: x * 2, lambda x: tf.where(tf.math.is_nan(x), 0.0, x) * 2), "NaN is replaced"
         ),
         "special": Case(*amount(lambda x: x * 3, lambda x: tf.where(x == -999, 0.0, x) * 3), "a special value"),
+        # Next to e ** 3 many units in the last place come of rounding, and rows alone round otherwise than many.
+        "logarithm": Case(
+            *amount(
+                lambda x: (tf.math.log1p(tf.maximum(x, 0.0)) - 3.0) / 0.9,
+                lambda x: (tf.math.log(tf.maximum(x, 0.0) + 1.0) - 3.0) / 0.9,
+            )
+        ),
         "half_precision": Case(*amount(tf.identity, lambda x: tf.cast(tf.cast(x, tf.bfloat16), tf.float32))),
     }
 

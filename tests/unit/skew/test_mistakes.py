@@ -10,7 +10,7 @@ from tests.unit.skew import mistakes
 from tests.unit.skew.world import World, make_world, validate
 
 # A sample that has few of the places, and none of the values that tell.
-SAMPLE = {"num_rows": 32, "one_by_one": 4}
+SAMPLE = {"num_rows": 32, "one_by_one": 16}
 
 
 @pytest.fixture(scope="module")

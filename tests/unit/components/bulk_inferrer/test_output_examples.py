@@ -24,9 +24,9 @@ from mlops_tfx.config import (
     RegressOutput,
 )
 from mlops_tfx.errors import ArtifactError, ConfigError, DataError, WiringError
-from mlops_tfx.io.examples import ExamplesWriter
+from mlops_tfx.io.examples import ExamplesWriter, read_batches
 from mlops_tfx.pipeline import Pipeline
-from tests.unit.components.bulk_inferrer.cases import LABELS, infer, predicted, table_of, write_examples, xs
+from tests.unit.components.bulk_inferrer.cases import LABELS, infer, logs_of, predicted, table_of, write_examples, xs
 
 
 def predict(columns: dict[str, str], signature: str = "") -> OutputColumnsSpec:
@@ -121,6 +121,18 @@ def test_an_input_with_a_features_name_is_given_the_feature(tmp_path: Path, mode
     assert table["again"] == table["id"] == [[b"row %d" % row] for row in range(5)]
 
 
+@pytest.mark.parametrize("file_format", ["tfrecords_gzip", "parquet"])
+def test_an_empty_split_stays_one(tmp_path: Path, model: Model, file_format: str) -> None:
+    examples = write_examples(tmp_path / "e", {"train": xs(4), "eval": xs(0)}, file_format)
+    result = infer(tmp_path, model, examples, output_example_spec=spec(predict({"y": "y"})))
+    assert result.splits == ["train", "eval"]
+    assert [sum(batch.num_rows for batch in read_batches(result, split)) for split in result.splits] == [4, 0]
+    again = infer(tmp_path / "again", model, result, output_example_spec=spec(predict({"y": "again"})))
+    assert again.custom_properties["rows"] == 4
+    logs = infer(tmp_path / "logs", model, write_examples(tmp_path / "none", {"all": xs(0)}, file_format))
+    assert logs_of(logs) == []
+
+
 @pytest.mark.parametrize("properties", [{"blessed": 0}, {}])
 @pytest.mark.parametrize("columns", [None, spec(predict({"y": "y"}))])
 def test_without_a_blessing_nothing_is_inferred(
@@ -157,6 +169,10 @@ def test_with_a_blessing_it_is(tmp_path: Path, model: Model) -> None:
             "no entry for signature 'sizes'",
         ),
         ({"model_spec": ModelSpec(model_signature_name=["a", "a"])}, "each signature once"),
+        (
+            {"output_example_spec": spec(predict({"y": "a"})), "keep_features": ["id", "x", "id"]},
+            "each feature once, received keep_features=['id', 'x', 'id']",
+        ),
         ({"keep_features": ["id"]}, "keep_features is for output_example_spec"),
         ({"batch_rows": 0}, "received batch_rows=0"),
         ({"batch_bytes": -1}, "received batch_bytes=-1"),

@@ -125,7 +125,7 @@ class _Running:
     address: str
     memory: int
 
-    def check_alive(self) -> None:
+    def check_alive(self, seconds: float = 0.0) -> None:
         """It is."""
 
     def last_lines(self) -> str:

@@ -153,7 +153,7 @@ def save_traps(folder: Path) -> Model:
     def trap(spring: Any) -> Any:
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")], autograph=False)
         def answer(examples: Any) -> dict[str, Any]:
-            sprung = spring(tf.size(examples))
+            sprung = spring(tf.reduce_sum(tf.strings.length(examples)))  # the server tries it with empty ones
             with tf.control_dependencies(tf.nest.flatten(sprung) if sprung is not None else []):
                 return {"y": tf.identity(tf.strings.length(examples))}
 

@@ -35,6 +35,14 @@ class Linear(tf.Module):
         return tf.add_n([tf.cast(features[name], tf.float32) * weight for name, weight in self.weights.items()])
 
 
+class Typed(tf.Module):
+    """A model that says itself which transformed features it takes: not all."""
+
+    @tf.function(input_signature=[{"number_xf": tf.TensorSpec([None], tf.float32)}])
+    def __call__(self, features: dict[str, Any]) -> Any:
+        return features["number_xf"] * 2.0
+
+
 def expected(numbers: Numbers, row: dict[str, Any]) -> float:
     values = numbers.transform(row)
     return sum(weight * values[name] for name, weight in WEIGHTS.items())
@@ -284,6 +292,16 @@ def test_inputs_that_the_graph_does_not_produce(transform_graph: Path, tmp_path:
     assert "'number_fx'; did you mean 'number_xf'" in text
     assert "'leaky_xf'" in text  # it depends on the label
     assert "'required_xf';" not in text
+
+
+def test_a_model_that_says_what_it_takes(
+    transform_graph: Path, numbers: Numbers, tmp_path: Path, encode: Encode
+) -> None:
+    export_model(Typed(), str(transform_graph), tmp_path / "model", label_key="species")
+    _, signatures = load(tmp_path / "model")
+    answer = signatures["serving_default"](examples=tf.constant(encode(without(ROWS, *UNSEEN))))
+    wanted = [2 * numbers.transform(row)["number_xf"] for row in ROWS]
+    np.testing.assert_allclose(answer["predictions"], wanted, rtol=0, atol=1e-6)
 
 
 def test_unknown_label(transform_graph: Path, tmp_path: Path) -> None:
