@@ -99,8 +99,10 @@ class BlockingHttp:
         self._lock = threading.Lock()
         self._process = os.getpid()
 
-    def _start_again(self) -> None:
-        """In a process that was forked: its copies of the connections are the parent's, which reads their answers."""
+    def _leave_parent(self) -> None:
+        """Starts anew in a process that was forked: the connections are the parent's, which reads their answers."""
+        if self._process == os.getpid():
+            return
         for connection in self._idle:
             connection.close()
         # The lock may have been held by a thread that is not here.
@@ -110,8 +112,7 @@ class BlockingHttp:
         """Returns the answer. Raises ServingError."""
         if self._closed:
             raise closed()
-        if self._process != os.getpid():
-            self._start_again()
+        self._leave_parent()
         deadline = Deadline(timeout)
         try:
             return raise_for_status(self._send(request, deadline))
@@ -161,6 +162,7 @@ class BlockingHttp:
 
     def close(self) -> None:
         """Closes the connections."""
+        self._leave_parent()
         with self._lock:
             idle, self._idle, self._closed = self._idle, [], True
         for connection in idle:
