@@ -101,6 +101,10 @@ def _instability(
     what: str, answer: Callable[[list[int] | None], Answers], kinds: Mapping[str, str], rows: RowSet, function: Any
 ) -> str | None:
     first, second = answer(None), answer(None)
+    for name in kinds:
+        shape = np.shape(first.get(name, np.zeros(len(rows))))
+        if shape[:1] != (len(rows),):
+            return f"{what}: expected a row of {_output(name)} for each of {len(rows)} rows, received {shape=!r}"
     for name, outcome in _compared(kinds, first, second):
         return (
             f"{what} does not answer the same when it is asked the same again: {_shown(name, outcome, rows)}"
@@ -138,14 +142,17 @@ def _rounding(array: Any) -> Tolerance:
 
 
 def _shown(name: str, outcome: Outcome, rows: RowSet, when: tuple[str, str] = ("first", "then")) -> str:
-    output = f"output {name!r}" if name else "its output"
     worst = outcome.worst
     if worst is None:
-        return f"{output}: {outcome.problem}"
+        return f"{_output(name)}: {outcome.problem}"
     return (
-        f"{output} of {rows.names[worst.row]} is {shown_value(worst.training)!r} {when[0]}, "
+        f"{_output(name)} of {rows.names[worst.row]} is {shown_value(worst.training)!r} {when[0]}, "
         f"{shown_value(worst.served)!r} {when[1]}"
     )
+
+
+def _output(name: str) -> str:
+    return f"output {name!r}" if name else "its output"
 
 
 def _suspects(function: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
-from tests.unit.skew.world import Rewrite, World, feature_spec, trained_model, validate
+from tests.unit.skew.world import Rewrite, World, feature_spec, make_world, trained_model, validate
 
 Features = dict[str, Any]
 
@@ -59,6 +59,10 @@ CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
     "ranks": (
         {"answer": lambda probability: tf.cast(tf.argsort(probability, 0), tf.float32)},
         [ALONE, "no means, ranks or lengths over the rows"],
+    ),
+    "a number for all": (
+        {"answer": tf.reduce_mean},
+        ["signature 'serving_default': expected a row of output 'probability' for each of 32 rows, received shape=()"],
     ),
     "the clock": (
         {"features": with_price(lambda price: price + 0 * tf.cast(tf.timestamp(), tf.float32))},
@@ -130,3 +134,42 @@ def test_what_was_trained(world: World, tmp_path: Path, leave_on: Callable[[Any]
     (reason,) = report["reasons"]
     assert reason.startswith(text)
     assert report["digests"]["model"], "told for every model that is refused"
+
+
+def of_many(price: Any) -> Any:
+    return price - tf.reduce_mean(price)
+
+
+def of_chance(price: Any) -> Any:
+    return price + tf.random.normal(tf.shape(price))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (
+            of_many,
+            "the transform graph computes a row otherwise when it is alone than among 32 rows: output 'price_xf'",
+        ),
+        (of_chance, "the transform graph does not compute the same when it is applied again: output 'price_xf' of row"),
+    ],
+)
+def test_preprocessing(tmp_path: Path, change: Callable[[Any], Any], text: str) -> None:
+    from mlops_tfx.serving.export import export_model
+
+    def preprocessing_fn(inputs: Features) -> Features:
+        return {"price_xf": change(inputs["price"]), "late_xf": inputs["late"]}
+
+    class Trained(tf.Module):
+        @tf.function(input_signature=[{"price_xf": tf.TensorSpec([None], tf.float32)}])
+        def __call__(self, features: Features) -> Features:
+            return {"score": tf.tanh(features["price_xf"] / 100)}
+
+    made = make_world(tmp_path / "world", preprocessing_fn, with_stale=False)
+    path = str(tmp_path / "Format-Serving")
+    export_model(Trained(), made.graph, path, label_key="late_xf")
+    blessing, report = validate(made, path, tmp_path, without_transformed=True)
+    assert blessing.custom_properties["blessed"] == 0
+    (reason,) = report["reasons"]
+    assert reason.startswith(text)
