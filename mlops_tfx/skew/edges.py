@@ -7,6 +7,7 @@ few values over many numbers, it jumps between some two of them.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -50,12 +51,13 @@ def find_edges(
     if not numbers:
         return {}
     probe = _Probe(preprocessing, base_row(sampled), numbers)
-    grids = {name: _grid(feature, present_values(sampled, name)) for name, feature in numbers.items()}
-    try:
-        with as_written():
+    brackets: list[_Bracket] = []
+    for to_the_ends in (True, False):
+        grids = {name: _grid(feature, present_values(sampled, name), to_the_ends) for name, feature in numbers.items()}
+        # A graph may refuse numbers far from those that it knows.
+        with contextlib.suppress(DataError, UserCodeError), as_written():
             brackets = _halved(probe, _brackets(probe, grids))
-    except (DataError, UserCodeError):
-        return {}  # a graph that refuses such numbers tells nothing; rows beyond the domain show that it does
+            break
     found: dict[str, list[tuple[str, Any]]] = {}
     for bracket in brackets:
         for below, above in bracket.pairs():
@@ -68,14 +70,14 @@ def _is_one_number(feature: Any) -> bool:
     return feature.type in (schema_pb2.INT, schema_pb2.FLOAT) and width == 1
 
 
-def _grid(feature: Any, present: Any) -> Any:
-    """Numbers of the sample, between them and beyond, in order."""
+def _grid(feature: Any, present: Any, to_the_ends: bool) -> Any:
+    """Numbers of the sample and between them, and those at the ends of the type, in order."""
     is_float = feature.type == schema_pb2.FLOAT
     kind: Any = np.float32 if is_float else np.int64
     values = np.asarray(present, kind)
     values = np.unique(values[np.isfinite(values)])
     ends = [_FLOAT32.min, -1, 0, 1, _FLOAT32.max] if is_float else [_INT64.min, -1, 0, 1, _INT64.max]
-    parts = [values, np.array(ends, kind)]
+    parts = [values, np.array(ends if to_the_ends else [], kind)]
     if len(values):
         least, most = values[0].item(), values[-1].item()
         if not is_float and most - least <= _ALL_OF:
