@@ -137,7 +137,7 @@ def process(
     """
     environment = {**os.environ, **(settings or {})}
     with open(os.path.join(log_folder or folder, f"server-{port}.log"), "w+") as log:
-        server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True)
+        server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log, process_group=0)
         try:
             _wait_for_answer(server, port, probe, log.name)
             yield

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from itertools import chain
 from typing import Any
 
@@ -19,26 +19,35 @@ from mlops_tfx.serving.server import statuses, tensors
 from mlops_tfx.serving.server.rest import json_values
 
 _B64 = "b64"
-_INTEGERS: dict[int, Any] = {
-    types_pb2.DT_INT8: np.int8,
-    types_pb2.DT_INT16: np.int16,
-    types_pb2.DT_INT32: np.int32,
-    types_pb2.DT_INT64: np.int64,
-    types_pb2.DT_UINT8: np.uint8,
-    types_pb2.DT_UINT16: np.uint16,
-    types_pb2.DT_UINT32: np.uint32,
-    types_pb2.DT_UINT64: np.uint64,
+# dtype -> (numpy dtype, the least and the greatest number of it)
+_INTEGERS: dict[int, tuple[Any, int, int]] = {
+    dtype: (kind, int(np.iinfo(kind).min), int(np.iinfo(kind).max))
+    for dtype, kind in (
+        (types_pb2.DT_INT8, np.int8),
+        (types_pb2.DT_INT16, np.int16),
+        (types_pb2.DT_INT32, np.int32),
+        (types_pb2.DT_INT64, np.int64),
+        (types_pb2.DT_UINT8, np.uint8),
+        (types_pb2.DT_UINT16, np.uint16),
+        (types_pb2.DT_UINT32, np.uint32),
+        (types_pb2.DT_UINT64, np.uint64),
+    )
 }
 # dtype -> (numpy dtype, the largest integer that JSON may have for it)
 _FLOATS: dict[int, tuple[Any, int]] = {
     types_pb2.DT_FLOAT: (np.float32, 2**24 - 1),
     types_pb2.DT_DOUBLE: (np.float64, 2**53 - 1),
 }
+# A float in between is one of any dtype.
+_LOW, _HIGH = -(2.0**127), 2.0**127
+# Of fewer values each is looked at in less time than numpy takes to begin.
+_FEW = 16
 # Beyond these a number without a point is a double to RapidJSON, and to orjson.
 _JSON_INTEGERS = range(-(2**63), 2**64)
 # What arrays can have with every numpy.
 _MAX_DIMENSIONS = 32
 _BYTES_SUFFIX = "_bytes"
+_NONE: Set[type] = frozenset()
 
 
 def is_b64(value: Any) -> bool:
@@ -48,8 +57,11 @@ def is_b64(value: Any) -> bool:
 
 def to_array(value: Any, dtype: int) -> Any:
     """Returns nested lists, or a single value, as an array of a DataType. Raises StatusError."""
+    types = set(map(type, value)) if type(value) is list else _NONE
+    if types and list not in types:
+        return _convert(value, types, dtype)
     shape, leaves = _flatten(value)
-    return _convert(leaves, dtype).reshape(shape)
+    return _convert(leaves, set(map(type, leaves)), dtype).reshape(shape)
 
 
 def _flatten(value: Any) -> tuple[list[int], list[Any]]:
@@ -87,8 +99,7 @@ def _no_list(level: list[Any], depth: int) -> statuses.StatusError:
     )
 
 
-def _convert(leaves: list[Any], dtype: int) -> Any:
-    types = set(map(type, leaves))
+def _convert(leaves: list[Any], types: Set[type], dtype: int) -> Any:
     if dtype in _FLOATS:
         _check(leaves, types <= {int, float}, (int, float), dtype)
         return _floats(leaves, dtype, int in types)
@@ -114,6 +125,8 @@ def _check(leaves: list[Any], fits: bool, allowed: tuple[type, ...], dtype: int)
 
 def _floats(leaves: list[Any], dtype: int, integers: bool) -> Any:
     kind, largest = _FLOATS[dtype]
+    if not integers and len(leaves) < _FEW and all(_LOW < leaf < _HIGH for leaf in leaves):
+        return np.array(leaves, kind)
     name = tensors.dtype_name(dtype)
     try:
         array = np.array(leaves, np.float64)
@@ -140,11 +153,10 @@ def lossy(value: Any, name: str) -> statuses.StatusError:
 
 
 def _integers(leaves: list[Any], dtype: int) -> Any:
-    limits = np.iinfo(_INTEGERS[dtype])
-    low, high = int(limits.min), int(limits.max)
+    kind, low, high = _INTEGERS[dtype]
     if leaves and (min(leaves) < low or max(leaves) > high):
         raise _wrong_type(next(leaf for leaf in leaves if not low <= leaf <= high), dtype)
-    return np.array(leaves, _INTEGERS[dtype])
+    return np.array(leaves, kind)
 
 
 def _bytes(value: Any, dtype: int) -> bytes:

@@ -105,8 +105,9 @@ def _is_object(item: Any) -> bool:
 def _names(instances: list[dict[str, Any]], inputs: Any, optional: Collection[str]) -> list[str]:
     """The inputs that the rows have: all that are not optional, and the same in every row."""
     given = instances[0].keys()
+    all_given = len(given) == len(inputs) and all(name in inputs for name in given)
     for index, row in enumerate(instances):
-        if row.keys() == given and given == inputs.keys():
+        if all_given and row.keys() == given:
             continue
         for name in row:
             if name not in inputs:

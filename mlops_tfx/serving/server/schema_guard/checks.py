@@ -237,6 +237,8 @@ def _judge_tensor(value: Any, rule: FeatureRule, raw: bool, findings: Findings) 
         # The schema's bounds are float32, as the values that it was made from: 0.1 is not below 0.1.
         with np.errstate(over="ignore"):
             value = value.astype(np.float32)
+    if value.size == 1 and _one_fits(value.item(), rule, raw):
+        return
     if value.size == 0:
         # Of any number of rows, which takes no memory, and must not take time.
         _judge_none(value.shape[0], rule, findings)
@@ -244,6 +246,13 @@ def _judge_tensor(value: Any, rule: FeatureRule, raw: bool, findings: Findings) 
         _judge_few(value, rule, raw, findings)
     else:
         _judge_many(value, rule, raw, findings)
+
+
+def _one_fits(cell: Any, rule: FeatureRule, raw: bool) -> bool:
+    """Whether one value is in order; False may only mean: not known."""
+    if raw and (cell != cell or cell in (b"", _NO_INTEGER)):
+        return False
+    return rule.fewest <= 1 <= rule.most and (rule.domain is None or rule.domain.reason(cell) is None)
 
 
 def _judge_none(rows: int, rule: FeatureRule, findings: Findings) -> None:
