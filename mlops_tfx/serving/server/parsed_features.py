@@ -19,6 +19,8 @@ _CALLS = frozenset(["PartitionedCall", "StatefulPartitionedCall"])
 _PARSE, _SAME, _CONSTANT = "ParseExampleV2", "Identity", "Const"
 # Functions do not call each other as deep as this, unless they call themselves.
 _DEEPEST = 20
+# Bytes of a function that is copied: one with a model's weights in it would take its memory twice.
+_LARGEST = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,7 @@ def _outputs(scope: _Graph, node: Any, sparse: int) -> Iterator[tuple[str, int]]
 def _find_in_call(scope: _Graph, node: Any, argument: int, functions: dict[str, Any], depth: int) -> _Parsed | None:
     """As ``_find``, in the function that an operation calls; the operation is made to call a copy with more outputs."""
     called = functions.get(node.attr["f"].func.name)
-    if called is None:
+    if called is None or called.ByteSize() > _LARGEST:
         return None
     copy = type(called)()
     copy.CopyFrom(called)

@@ -16,11 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tensorflow.core.protobuf import meta_graph_pb2
 
-from mlops_tfx.serving.server import saved_model, statuses
+from mlops_tfx.serving.server import parsed_features, saved_model, statuses
 from mlops_tfx.serving.server.calls import Call
 from mlops_tfx.serving.server.parsed_features import Dense, Sparse, expose
 from mlops_tfx.serving.server.schema_guard import checks, parsed
 from mlops_tfx.serving.server.schema_guard.schema import compile_schema, parse
+from tests.unit.serving.server.schema_guard.test_rules import example
 
 SPEC: dict[str, Any] = {
     "hour": tf.io.FixedLenFeature([], tf.int64),
@@ -78,16 +79,6 @@ def guard(session: saved_model.SavedModelSession) -> checks.RequestChecks:
     made = checks.RequestChecks(compile_schema(parse(SCHEMA.encode(), ""), "SERVING"))
     made.follow(session)
     return made
-
-
-def example(row: dict[str, list[Any]]) -> bytes:
-    made = tf.train.Example()
-    for name, values in row.items():
-        feature = made.features.feature[name]
-        kinds = {int: feature.int64_list, float: feature.float_list, bytes: feature.bytes_list}
-        if values:
-            kinds[type(values[0])].value.extend(values)
-    return bytes(made.SerializeToString())
 
 
 def examples(*rows: dict[str, list[Any]]) -> Any:
@@ -194,6 +185,15 @@ def test_the_graph_of_tensorflow_1(tmp_path: Path) -> None:
     feature = loaded.parsed["rows:0"]["x"]
     (values,) = loaded.signatures["serving_default"].runner((), (feature.values,))([examples({"x": [2.5]})])
     np.testing.assert_array_equal(values, [2.5])
+    loaded.close()
+
+
+def test_large_functions_are_not_copied(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model's weights may be in them."""
+    monkeypatch.setattr(parsed_features, "_LARGEST", 1000)
+    loaded = saved_model.load(str(path), saved_model.SessionOptions())
+    assert loaded.parsed == {}
+    assert len(loaded.signatures["serving_default"].plan(("rows", "total")).run([examples(*ROWS)])) == 2
     loaded.close()
 
 
