@@ -202,7 +202,7 @@ def test_different_shapes_in_a_batch(batched: Peer) -> None:
 
 
 def test_a_full_queue(batched: Peer) -> None:
-    # Whoever comes first waits for a second row; who has two rows does not fit into that batch.
+    # Whoever comes first waits for a second row; who has two rows does not fit into that batch. Either may be first.
     small, large = (batched.predict("kinds", "same_float32", v=floats(*values)) for values in ([1.0], [1.0, 2.0]))
     seen: set[tuple[str, str]] = set()
     full = ("UNAVAILABLE", "The batch scheduling queue to which this task was submitted is full")
@@ -211,5 +211,5 @@ def test_a_full_queue(batched: Peer) -> None:
             waiting = pool.submit(outcome, batched, small)
             while not waiting.done() and full not in seen:
                 seen.add(outcome(batched, large))
-            assert waiting.result() == ("OK", "")
+            seen.add(waiting.result())
     assert seen <= {("OK", ""), full}
