@@ -18,7 +18,7 @@ from typing import Any
 from mlops_tfx.serving.server import folders, saved_model, statuses
 from mlops_tfx.serving.server.model_config import ModelSettings
 from mlops_tfx.serving.server.options import ServerOptions
-from mlops_tfx.serving.server.priorities import give_way
+from mlops_tfx.serving.server.priorities import give_way, short_turns
 from mlops_tfx.serving.server.states import State, StateBoard
 
 _log = logging.getLogger(__name__)
@@ -263,7 +263,8 @@ class ServedModel:
         self._board.set(name, version, State.LOADING)
         started = time.monotonic()
         try:
-            session = self._load_session(name, path, version)
+            with short_turns:
+                session = self._load_session(name, path, version)
         except statuses.StatusError as error:
             self._record_failure(version, files, error)
             return False
@@ -294,7 +295,8 @@ class ServedModel:
 
         def freed() -> None:
             # It has come to its end once its memory is given back.
-            self._on_free()
+            with short_turns:
+                self._on_free()
             self._board.set(name, version, State.END)
 
         retired.retire(freed)
