@@ -1,4 +1,4 @@
-"""Loading goes behind answering: threads that load give way to those that have requests, at cores and at Python's lock."""
+"""Loading goes behind answering: threads that load give way to those that have requests, at cores and at the lock."""
 
 from __future__ import annotations
 
