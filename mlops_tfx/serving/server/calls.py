@@ -12,12 +12,14 @@ An interceptor that only looks at the call returns what ``proceed(call)`` return
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import grpc
+import numpy as np
 
+from mlops_tfx.serving.input_names import takes_examples
 from mlops_tfx.serving.server import statuses
 
 if TYPE_CHECKING:
@@ -100,6 +102,16 @@ class Call:
 
 Execute = Callable[[Call], Awaitable[Sequence[Any]]]
 Interceptor = Callable[[Call, Execute], Awaitable[Sequence[Any]]]
+
+
+def holds_examples(call: Call, features: Collection[str]) -> bool:
+    """Whether all that a call is given are serialized tf.Examples; ``features`` are inputs that are features."""
+    if call.api != "Predict":
+        return True
+    if len(call.values) != 1 or np.asarray(call.values[0]).dtype != object:
+        return False
+    name = call.plan.inputs[0]
+    return name not in features and takes_examples(name)
 
 
 async def run_plan(call: Call) -> Sequence[Any]:

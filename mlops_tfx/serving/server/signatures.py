@@ -132,10 +132,10 @@ class Signature:
             plan = remember(self._plans, outputs, Plan(self._input_aliases, outputs, self.runner(outputs)))
         return plan
 
-    def runner(self, outputs: Sequence[str], tensors: Sequence[str] = ()) -> Runner:
-        """Returns the function that computes outputs and then tensors of the graph, by name; making it takes long."""
+    def runner(self, outputs: Sequence[str], beside: Sequence[str] = ()) -> Runner:
+        """Returns the function that computes outputs and, ``beside`` them, tensors of the graph, by name. Slow to make."""
         feeds = [feed for _, feed, _ in self._inputs]
-        return self._make_runner(feeds, [*(self._outputs[alias][0] for alias in outputs), *tensors])
+        return self._make_runner(feeds, [*(self._outputs[alias][0] for alias in outputs), *beside])
 
 
 def _decode(alias: str, proto: Any) -> Any:

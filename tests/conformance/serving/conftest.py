@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
 from mlops_tfx.serving.client import Client
@@ -74,3 +75,12 @@ def kinds_server(kinds: Path) -> Iterator[Any]:
 def kinds_client(kinds_server: Any) -> Iterator[Client]:
     with Client(kinds_server.address) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def stub(server: Any) -> Iterator[Any]:
+    """tensorflow-serving-api's stub for the module's server."""
+    from tensorflow_serving.apis import prediction_service_pb2_grpc
+
+    with grpc.insecure_channel(server.address) as channel:
+        yield prediction_service_pb2_grpc.PredictionServiceStub(channel)

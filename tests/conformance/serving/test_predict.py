@@ -23,12 +23,6 @@ from mlops_tfx.serving.client import Client
 
 
 @pytest.fixture(scope="module")
-def stub(server: Any) -> Iterator[Any]:
-    with grpc.insecure_channel(server.address) as channel:
-        yield prediction_service_pb2_grpc.PredictionServiceStub(channel)
-
-
-@pytest.fixture(scope="module")
 def status_stub(server: Any) -> Iterator[Any]:
     with grpc.insecure_channel(server.address) as channel:
         yield model_service_pb2_grpc.ModelServiceStub(channel)

@@ -10,7 +10,6 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow_serving.apis import prediction_service_pb2_grpc
 
 from tests.conformance.serving import models
 from tests.conformance.serving.test_predict import floats, make_request
@@ -72,12 +71,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with ModelServer(model_name="m", model_base_path=str(base), port=0, rest_api_port=-1) as server:
         server.wait_until_available()
         yield server
-
-
-@pytest.fixture(scope="module")
-def stub(server: Any) -> Iterator[Any]:
-    with grpc.insecure_channel(server.address) as channel:
-        yield prediction_service_pb2_grpc.PredictionServiceStub(channel)
 
 
 @pytest.fixture(scope="module")

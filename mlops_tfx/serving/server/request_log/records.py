@@ -9,8 +9,8 @@ import numpy as np
 from tensorflow.core.example import example_pb2
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-from mlops_tfx.serving.input_names import RAW_SIGNATURE, takes_examples
-from mlops_tfx.serving.server.calls import Call
+from mlops_tfx.serving.input_names import RAW_SIGNATURE
+from mlops_tfx.serving.server.calls import Call, holds_examples
 from mlops_tfx.serving.server.request_log.encoding import encode_rows
 
 _FIELDS = {"Predict": "predict_log", "Classify": "classify_log", "Regress": "regress_log",
@@ -61,7 +61,8 @@ def examples(call: Call, outputs: Sequence[Any] | None = None) -> list[bytes]:
         call: the request.
         outputs: the answer, to be added as features ``prediction/<output>``; outputs without a value per row are not.
     """
-    if _holds_examples(call):
+    features = () if call.checks is None else call.checks.features
+    if holds_examples(call, features) and np.ndim(call.values[0]) == 1:
         rows = [bytes(row) for row in call.values[0].tolist()]
     else:
         given = {_feature(call, a): np.asarray(value) for a, value in call.inputs.items() if a in call.given}
@@ -73,16 +74,6 @@ def examples(call: Call, outputs: Sequence[Any] | None = None) -> list[bytes]:
     answers = {name: value for name, value in named.items() if value.ndim and len(value) == len(rows)}
     # Two messages one after the other are read as one that has the features of both.
     return [row + answer for row, answer in zip(rows, _rows(answers, len(rows)), strict=True)]
-
-
-def _holds_examples(call: Call) -> bool:
-    if call.api != "Predict":
-        return True
-    if len(call.values) != 1:
-        return False
-    (name,), value = call.plan.inputs, np.asarray(call.values[0])
-    is_feature = call.checks is not None and name in call.checks.features
-    return takes_examples(name) and not is_feature and value.dtype == object and value.ndim == 1
 
 
 def _feature(call: Call, alias: str) -> str:

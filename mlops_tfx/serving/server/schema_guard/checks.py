@@ -13,9 +13,9 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from tensorflow.core.example import example_pb2
 
-from mlops_tfx.serving.input_names import RAW_SIGNATURE, input_aliases, takes_examples
+from mlops_tfx.serving.input_names import RAW_SIGNATURE, input_aliases
 from mlops_tfx.serving.server import tensors
-from mlops_tfx.serving.server.calls import Call
+from mlops_tfx.serving.server.calls import Call, holds_examples
 from mlops_tfx.serving.server.schema_guard.columns import Column, judge
 from mlops_tfx.serving.server.schema_guard.findings import (
     MISSING,
@@ -72,7 +72,7 @@ class RequestChecks:
     def parsed_by(self, call: Call) -> Parsed | None:
         """Lets the run of a call leave what it parses, for `check_parsed`; None if it does not."""
         parsed = self._parsed.get(call.signature_name)
-        if parsed is None or len(call.values[0]) < _FEW_ROWS or not self._holds_examples(call):
+        if parsed is None or len(call.values[0]) < _FEW_ROWS or not holds_examples(call, self.features):
             return None
         return parsed.follow(call)
 
@@ -88,7 +88,7 @@ class RequestChecks:
     def check(self, call: Call) -> Findings:
         """Returns what does not fit in a request."""
         findings = Findings()
-        if self._holds_examples(call):
+        if holds_examples(call, self.features):
             self._check_examples(call.values[0].reshape(-1), findings)
         else:
             self._check_tensors(call, findings)
@@ -118,14 +118,6 @@ class RequestChecks:
             elif alias not in wanted or inputs[alias].dtype != wanted[alias].dtype:
                 _judge_kind(value, rule, findings)
         return findings
-
-    def _holds_examples(self, call: Call) -> bool:
-        if call.api != "Predict":
-            return True
-        if len(call.values) != 1 or call.values[0].dtype != object:
-            return False
-        name = call.plan.inputs[0]
-        return name not in self.features and takes_examples(name)
 
     # Tensors
 
@@ -180,9 +172,7 @@ class RequestChecks:
                 continue
             # Of another kind than the feature has, the list is empty.
             values = getattr(features[name], rule.kind).value
-            if len(values) != 1 or not rule.fewest <= 1 <= rule.most:
-                return False
-            if rule.domain is not None and rule.domain.reason(values[0]) is not None:
+            if len(values) != 1 or not rule.fits_one(values[0]):
                 return False
             required += rule.required
         return required == self._required
@@ -252,7 +242,7 @@ def _one_fits(cell: Any, rule: FeatureRule, raw: bool) -> bool:
     """Whether one value is in order; False may only mean: not known."""
     if raw and (cell != cell or cell in (b"", _NO_INTEGER)):
         return False
-    return rule.fewest <= 1 <= rule.most and (rule.domain is None or rule.domain.reason(cell) is None)
+    return rule.fits_one(cell)
 
 
 def _judge_none(rows: int, rule: FeatureRule, findings: Findings) -> None:

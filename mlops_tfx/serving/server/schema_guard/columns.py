@@ -48,7 +48,7 @@ class Column:
 
 def judge(column: Column, rule: FeatureRule, findings: Findings) -> None:
     """Adds to ``findings`` what is wrong with a column."""
-    if not (column.has_one_value_per_row and rule.fewest <= 1 <= rule.most):
+    if not (column.has_one_value_per_row and rule.takes_one):
         _judge_counts(column, rule, findings)
     if rule.domain is None:
         return

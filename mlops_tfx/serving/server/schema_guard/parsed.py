@@ -151,7 +151,7 @@ def _single_fits(rule: FeatureRule, having: int, rows: int) -> bool:
     """Whether a rule allows that so many rows have one value, and the others none."""
     if rule.required and having < rows:
         return False
-    return having == 0 or rule.fewest <= 1 <= rule.most
+    return having == 0 or rule.takes_one
 
 
 def _count_fits(rule: FeatureRule, places: Any, rows: int) -> bool:

@@ -28,7 +28,7 @@ class _Group:
     def __init__(self, kind: str, rules: list[FeatureRule]) -> None:
         self.rules = rules
         self.numeric = kind != BYTES
-        self.single = np.array([rule.fewest <= 1 <= rule.most for rule in rules])
+        self.single = np.array([rule.takes_one for rule in rules])
         dtype, least, most = (np.int64, *_INT64) if kind == INT else (np.float32, -_LARGEST, _LARGEST)
         bounds = np.array([_bounds(rule, least, most) for rule in rules], dtype)
         self.low, self.high = bounds[:, 0], bounds[:, 1]

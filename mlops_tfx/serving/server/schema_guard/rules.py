@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -189,6 +190,15 @@ class FeatureRule:
     fewest: int = 0
     most: float = math.inf
     domain: Domain | None = None
+
+    @cached_property
+    def takes_one(self) -> bool:
+        """Whether a row may have one value."""
+        return self.fewest <= 1 <= self.most
+
+    def fits_one(self, value: Any) -> bool:
+        """Whether a row of this one value is in order."""
+        return self.takes_one and (self.domain is None or self.domain.reason(value) is None)
 
     def expected(self, reason: str) -> str:
         """What is expected where ``reason`` holds."""
