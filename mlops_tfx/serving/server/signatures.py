@@ -133,7 +133,7 @@ class Signature:
         return plan
 
     def runner(self, outputs: Sequence[str], beside: Sequence[str] = ()) -> Runner:
-        """Returns the function that computes outputs and, ``beside`` them, tensors of the graph, by name. Slow to make."""
+        """Returns what computes outputs and, ``beside`` them, tensors of the graph, by name. Slow to make."""
         feeds = [feed for _, feed, _ in self._inputs]
         return self._make_runner(feeds, [*(self._outputs[alias][0] for alias in outputs), *beside])
 
